@@ -1,0 +1,78 @@
+using Sheaf.Spans;
+
+namespace Sheaf.Buffering;
+
+/// <summary>A claimed trace: its spans as they were at the claim. What arrives later is not among them and stays.</summary>
+public struct ClaimedTrace
+{
+    public TraceKey Key;
+
+    /// <summary>The engine's own handle.</summary>
+    public long Token;
+
+    /// <summary>Index of its first span in <see cref="ClaimBatch.Spans"/>.</summary>
+    public int FirstSpan;
+
+    public int SpanCount;
+
+    /// <summary>
+    /// Set by the worker before <see cref="ISpanBuffer.RemoveAsync"/>: the earliest deadline among the spans that stay, or
+    /// <see cref="Segments.SegmentRules.Never"/> where none stays.
+    /// </summary>
+    public long NextDeadlineMs;
+}
+
+/// <summary>
+/// What one claim brought: traces and their spans, in arrays that are used again for the next claim. Owner: one flusher worker.
+/// </summary>
+public sealed class ClaimBatch
+{
+    private BufferedSpan[] _spans = new BufferedSpan[1024];
+    private bool[] _removed = new bool[1024];
+    private ClaimedTrace[] _traces = new ClaimedTrace[64];
+
+    public ShardId Shard { get; private set; }
+
+    public int TraceCount { get; private set; }
+
+    public int SpanCount { get; private set; }
+
+    public Span<ClaimedTrace> Traces => _traces.AsSpan(0, TraceCount);
+
+    /// <summary>The spans of all claimed traces, trace by trace, each in input order.</summary>
+    public ReadOnlySpan<BufferedSpan> Spans => _spans.AsSpan(0, SpanCount);
+
+    /// <summary>By index of <see cref="Spans"/>: true for what <see cref="ISpanBuffer.RemoveAsync"/> shall remove. The worker sets it.</summary>
+    public Span<bool> Removed => _removed.AsSpan(0, SpanCount);
+
+    /// <summary>The spans of one claimed trace.</summary>
+    public ReadOnlySpan<BufferedSpan> SpansOf(in ClaimedTrace trace) => _spans.AsSpan(trace.FirstSpan, trace.SpanCount);
+
+    /// <summary>Empties the batch for a claim of this shard. For engines.</summary>
+    public void Reset(ShardId shard)
+    {
+        Shard = shard;
+        TraceCount = 0;
+        SpanCount = 0;
+    }
+
+    /// <summary>Begins the next trace; the spans added after it are its own. For engines.</summary>
+    public void AddTrace(TraceKey key, long token)
+    {
+        if (TraceCount == _traces.Length) Array.Resize(ref _traces, 2 * _traces.Length);
+        _traces[TraceCount++] = new ClaimedTrace { Key = key, Token = token, FirstSpan = SpanCount, NextDeadlineMs = Segments.SegmentRules.Never };
+    }
+
+    /// <summary>Room for the next span of the trace begun last, to be filled in place. For engines.</summary>
+    public ref BufferedSpan AddSpan()
+    {
+        if (SpanCount == _spans.Length)
+        {
+            Array.Resize(ref _spans, 2 * _spans.Length);
+            Array.Resize(ref _removed, 2 * _removed.Length);
+        }
+        _traces[TraceCount - 1].SpanCount++;
+        _removed[SpanCount] = false;
+        return ref _spans[SpanCount++];
+    }
+}

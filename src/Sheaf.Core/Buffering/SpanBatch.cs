@@ -1,0 +1,40 @@
+using Sheaf.Spans;
+
+namespace Sheaf.Buffering;
+
+/// <summary>
+/// Spans of one shard from one input block, in input order, on their way into the buffer. The payloads lie in <see cref="Block"/>,
+/// which the engine may read only until the append has completed. Owner: one ingest loop at a time; used again.
+/// </summary>
+public sealed class SpanBatch
+{
+    private TraceSpan[] _spans = new TraceSpan[256];
+
+    public SpanBatch(ShardId shard) => Shard = shard;
+
+    public ShardId Shard { get; }
+
+    /// <summary>The bytes that the payload positions point into.</summary>
+    public ReadOnlyMemory<byte> Block { get; private set; }
+
+    public int Count { get; private set; }
+
+    public Span<TraceSpan> Spans => _spans.AsSpan(0, Count);
+
+    /// <summary>The payload of one of its spans.</summary>
+    public ReadOnlySpan<byte> PayloadOf(in TraceSpan span) => Block.Span.Slice(span.PayloadStart, span.PayloadLength);
+
+    /// <summary>Empties the batch for spans of another block.</summary>
+    public void Reset(ReadOnlyMemory<byte> block)
+    {
+        Block = block;
+        Count = 0;
+    }
+
+    /// <summary>Room for the next span, to be filled in place; not cleared.</summary>
+    public ref TraceSpan Add()
+    {
+        if (Count == _spans.Length) Array.Resize(ref _spans, 2 * _spans.Length);
+        return ref _spans[Count++];
+    }
+}

@@ -1,0 +1,22 @@
+namespace Sheaf;
+
+/// <summary>Root of what Sheaf throws on purpose. The leaves differ by what the caller can do; messages say what, which value, where, and the way out.</summary>
+public abstract class SheafException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The buffer cannot be reached just now. The operation may have happened in part: do it again.</summary>
+public sealed class BufferUnavailableException(string message, Exception? inner = null) : SheafException(message, inner);
+
+/// <summary>Another worker has taken this claimer's shards over. The worker that sees it ends without touching anything more.</summary>
+public sealed class ClaimLapsedException(string message) : SheafException(message);
+
+/// <summary>The input cannot be read. The run ends.</summary>
+public sealed class SourceException(string message, Exception? inner = null) : SheafException(message, inner);
+
+/// <summary>The output did not take the segments. They stay claimed in the buffer; the worker ends and is started again.</summary>
+public sealed class SinkException(string message, Exception? inner = null) : SheafException(message, inner);
+
+/// <summary>The configuration is wrong; every fault of it is in the message. Mend it and start again.</summary>
+public sealed class ConfigurationException(string message) : SheafException(message);
+
+/// <summary>The run cannot go on: a limit that the operator set was reached, or restarts did not help.</summary>
+public sealed class RunStoppedException(string message, Exception? inner = null) : SheafException(message, inner);

@@ -1,0 +1,71 @@
+namespace Sheaf.Spans;
+
+/// <summary>Why a message is not a usable span: the reason of a dead letter. Names are frozen: they leave the process as text.</summary>
+public enum SpanFaultKind : byte
+{
+    /// <summary>No fault.</summary>
+    None,
+
+    /// <summary>No bytes, or white space only.</summary>
+    Empty,
+
+    /// <summary>Not valid JSON (RFC 8259).</summary>
+    InvalidJson,
+
+    /// <summary>The message ends inside a value.</summary>
+    Truncated,
+
+    /// <summary>A byte sequence that is not UTF-8.</summary>
+    InvalidUtf8,
+
+    /// <summary>JSON, but not an object.</summary>
+    NotAnObject,
+
+    /// <summary>Objects and arrays nested deeper than <see cref="JsonSpanParser.MaxDepth"/>.</summary>
+    TooDeep,
+
+    /// <summary>More bytes than a message may have.</summary>
+    TooLarge,
+
+    /// <summary>A required field is absent.</summary>
+    Missing,
+
+    /// <summary>A required field is null.</summary>
+    Null,
+
+    /// <summary>A field has a value of another JSON type.</summary>
+    WrongType,
+
+    /// <summary>An id with too few or too many hex digits.</summary>
+    WrongLength,
+
+    /// <summary>An id with a character that is no hex digit.</summary>
+    NotHex,
+
+    /// <summary>A number outside of what the field may be.</summary>
+    OutOfRange,
+}
+
+/// <summary>The fields that the input rules name (design.md, "Input rules").</summary>
+public enum SpanField : byte
+{
+    /// <summary>The message as a whole.</summary>
+    None,
+    TraceId,
+    SpanId,
+    ProjectId,
+    OrganizationId,
+    StartTimestamp,
+    EndTimestamp,
+    Received,
+    RetentionDays,
+    Status,
+    ParentSpanId,
+    IsSegment,
+    Name,
+    Attributes,
+}
+
+/// <summary>A refusal of the parser, as a value: what, which field, where.</summary>
+/// <param name="Position">Byte offset in the message where the fault was seen; the start of the value where a field is named.</param>
+public readonly record struct SpanFault(SpanFaultKind Kind, SpanField Field, int Position);
