@@ -9,9 +9,6 @@ public enum WorkerCommand : long
     /// <summary>Flush what is due.</summary>
     Run,
 
-    /// <summary>Also flush the oldest segments early: the buffer is full.</summary>
-    Relieve,
-
     /// <summary>The input has ended: flush everything, then end.</summary>
     Drain,
 
@@ -112,6 +109,7 @@ public readonly struct WorkerCells
 public readonly struct ShardCells
 {
     private const int FirstReason = 6;
+    private const int FlushOldestCell = 12;
 
     private readonly long[] _cells;
     private readonly int _at;
@@ -161,6 +159,13 @@ public readonly struct ShardCells
     {
         get => Volatile.Read(ref _cells[_at + 5]);
         set => Volatile.Write(ref _cells[_at + 5], value);
+    }
+
+    /// <summary>Also flush the oldest segments early: the buffer is full. Writer: the ingest pipeline.</summary>
+    public bool FlushOldest
+    {
+        get => Volatile.Read(ref _cells[_at + FlushOldestCell]) != 0;
+        set => Volatile.Write(ref _cells[_at + FlushOldestCell], value ? 1 : 0);
     }
 
     /// <summary>Segments produced, by the reason they closed. Writer: the worker.</summary>

@@ -1,0 +1,51 @@
+using Sheaf.Spans;
+
+namespace Sheaf.Ingesting;
+
+/// <summary>What the ingest side has counted, per shard. One writer per shard at a time; any reader, who may see a block half counted.</summary>
+public sealed class IngestCounters(int shards)
+{
+    private readonly long[] _received = new long[shards];
+    private readonly long[] _receivedBytes = new long[shards];
+    private readonly long[] _segmentRoots = new long[shards];
+    private readonly long[] _deadLetters = new long[shards];
+    private readonly long[] _dropped = new long[shards];
+
+    /// <summary>Messages read, good or bad.</summary>
+    public long Received(ShardId shard) => Volatile.Read(ref _received[shard.Value]);
+
+    /// <summary>Bytes of the messages read.</summary>
+    public long ReceivedBytes(ShardId shard) => Volatile.Read(ref _receivedBytes[shard.Value]);
+
+    /// <summary>Segment roots among the spans stored.</summary>
+    public long SegmentRoots(ShardId shard) => Volatile.Read(ref _segmentRoots[shard.Value]);
+
+    /// <summary>Messages that went to the dead letters.</summary>
+    public long DeadLetters(ShardId shard) => Volatile.Read(ref _deadLetters[shard.Value]);
+
+    /// <summary>Spans dropped by a configured rule.</summary>
+    public long Dropped(ShardId shard) => Volatile.Read(ref _dropped[shard.Value]);
+
+    internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots)
+    {
+        Add(_received, shard, spans);
+        Add(_receivedBytes, shard, bytes);
+        Add(_segmentRoots, shard, segmentRoots);
+    }
+
+    internal void CountDeadLetter(ShardId shard, long bytes)
+    {
+        Add(_received, shard, 1);
+        Add(_receivedBytes, shard, bytes);
+        Add(_deadLetters, shard, 1);
+    }
+
+    internal void CountDropped(ShardId shard, long spans, long bytes)
+    {
+        Add(_received, shard, spans);
+        Add(_receivedBytes, shard, bytes);
+        Add(_dropped, shard, spans);
+    }
+
+    private static void Add(long[] cells, ShardId shard, long amount) => Volatile.Write(ref cells[shard.Value], cells[shard.Value] + amount);
+}

@@ -1,0 +1,27 @@
+namespace Sheaf.Ingesting;
+
+/// <summary>What to do when the buffer is full.</summary>
+public enum OnBufferFull
+{
+    /// <summary>Wait for due segments to leave. Where none is due while the input waits, its clock stands still, so the oldest are flushed early after all.</summary>
+    Pause,
+
+    /// <summary>Flush the oldest segments early, at once.</summary>
+    FlushOldest,
+}
+
+/// <summary>What the ingest pipeline needs to know. Immutable.</summary>
+/// <param name="Shards">Number of shards, at least 1.</param>
+/// <param name="Lanes">Blocks parsed at the same time, at least 1.</param>
+/// <param name="MaxMessageBytes">A longer message is a dead letter.</param>
+public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 64 << 20, OnBufferFull OnBufferFull = OnBufferFull.Pause)
+{
+    /// <summary>Bytes of a block to begin with; fits the processor's cache together with what is made of it.</summary>
+    public int BlockBytes { get; init; } = 256 << 10;
+
+    /// <summary>
+    /// How many blocks the input may be ahead of the flushing of what became due. Bounds what a catch-up piles up; it is not a limit on the
+    /// buffer, since what is not due does not count. More than <see cref="Lanes"/>.
+    /// </summary>
+    public int LeadBlocks { get; init; } = 128;
+}

@@ -1,0 +1,126 @@
+using System.Diagnostics.Metrics;
+using Sheaf.Buffering;
+using Sheaf.Flushing;
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+using Sheaf.Spans;
+
+namespace Sheaf.Telemetry;
+
+/// <summary>
+/// Every instrument of Sheaf. Names as in the original system where it has them; the tag is always <c>shard</c>: one shard's id, or for a
+/// worker the ids of its shards joined by commas. Any thread.
+/// </summary>
+/// <remarks>
+/// To add one: (1) a constant in <see cref="Names"/>, (2) the instrument in the constructor or in <see cref="Observe"/> with unit and meaning,
+/// (3) a method named after what happened, (4) its row in docs/metrics.md, which a test compares with this file.
+/// </remarks>
+public sealed class SheafMetrics : IDisposable
+{
+    /// <summary>Name of the meter.</summary>
+    public const string MeterName = "Sheaf";
+
+    /// <summary>Every name that leaves the process. Frozen by a test.</summary>
+    public static class Names
+    {
+        public const string CountSpans = "spans.buffer.process_spans.count_spans";
+        public const string CountBytes = "spans.buffer.process_spans.count_bytes";
+        public const string RootSpans = "spans.buffer.process_spans.num_is_root_spans";
+        public const string DeadLetters = "spans.buffer.dead_letters";
+        public const string DroppedSpans = "spans.buffer.dropped_spans";
+        public const string DuplicateSpans = "spans.buffer.duplicate_spans";
+        public const string ProducedSpans = "spans.buffer.flush_segments.produced_spans";
+        public const string ProducedBytes = "spans.buffer.flush_segments.produced_bytes";
+        public const string Segments = "spans.buffer.flush_segments.num_segments";
+        public const string OversizedSegments = "spans.buffer.flush_segments.oversized_segments";
+        public const string BufferedSpans = "spans.buffer.buffered_spans";
+        public const string BufferedBytes = "spans.buffer.buffered_bytes";
+        public const string QueueSize = "spans.buffer.flush_segments.queue_size";
+        public const string Lag = "spans.buffer.flush_segments.lag";
+        public const string Load = "spans.buffer.load";
+        public const string SegmentSize = "spans.buffer.segment_size_bytes";
+        public const string SpansPerSegment = "spans.buffer.flush_segments.num_spans_per_segment";
+        public const string WaitProduce = "spans.buffer.flusher.wait_produce";
+        public const string FlusherUnhealthy = "spans.buffer.flusher_unhealthy";
+        public const string Backpressure = "spans.buffer.flusher.backpressure";
+    }
+
+    private readonly Meter _meter;
+    private readonly Histogram<long> _segmentSize;
+    private readonly Histogram<long> _spansPerSegment;
+    private readonly Histogram<double> _waitProduce;
+    private readonly Counter<long> _flusherUnhealthy;
+    private readonly Counter<long> _backpressure;
+
+    public SheafMetrics()
+    {
+        _meter = new Meter(MeterName);
+        _segmentSize = _meter.CreateHistogram<long>(Names.SegmentSize, "By", "Size of a produced message.");
+        _spansPerSegment = _meter.CreateHistogram<long>(Names.SpansPerSegment, "{span}", "Spans in a produced message.");
+        _waitProduce = _meter.CreateHistogram<double>(Names.WaitProduce, "s", "Time from handing a batch of messages to the output to its acknowledgement.");
+        _flusherUnhealthy = _meter.CreateCounter<long>(
+            Names.FlusherUnhealthy, "{event}", "A flusher worker was found dead or hung; counted once for each of its shards, with the cause.");
+        _backpressure = _meter.CreateCounter<long>(Names.Backpressure, "{event}", "The input was paused because a flusher worker could not keep up.");
+    }
+
+    /// <summary>A worker's batch was acknowledged.</summary>
+    public void Produced(string shardTag, SegmentBatch batch, TimeSpan waited)
+    {
+        var shard = new KeyValuePair<string, object?>("shard", shardTag);
+        _waitProduce.Record(waited.TotalSeconds, shard);
+        if (!_segmentSize.Enabled && !_spansPerSegment.Enabled) return;
+        foreach (ref readonly SegmentMessage message in batch.Messages)
+        {
+            _segmentSize.Record(message.BodyLength, shard);
+            _spansPerSegment.Record(message.SpanCount, shard);
+        }
+    }
+
+    /// <summary>A worker of this shard was found dead (<c>no_process_…</c>) or hung (<c>hang</c>).</summary>
+    public void FlusherUnhealthy(string cause, ShardId shard) =>
+        _flusherUnhealthy.Add(1, new KeyValuePair<string, object?>("cause", cause), new KeyValuePair<string, object?>("shard", shard.ToString()));
+
+    /// <summary>The input was paused for a worker that falls behind.</summary>
+    public void Backpressure(string shardTag) => _backpressure.Add(1, new KeyValuePair<string, object?>("shard", shardTag));
+
+    /// <summary>Publishes what a run counts. The counters are read when somebody collects; nothing is counted twice.</summary>
+    /// <param name="depth">What is buffered for a shard now.</param>
+    /// <param name="load">Share of the memory that the buffer may use.</param>
+    public void Observe(IngestCounters ingest, ControlBlock control, Func<ShardId, BufferDepth> depth, Func<double> load)
+    {
+        ShardId[] shards = [.. Enumerable.Range(0, control.ShardCount).Select(s => new ShardId(s))];
+
+        void Counter(string name, string unit, string description, Func<ShardId, long> read) =>
+            _meter.CreateObservableCounter(name, () => PerShard(shards, read), unit, description);
+        void Gauge(string name, string unit, string description, Func<ShardId, long> read) =>
+            _meter.CreateObservableGauge(name, () => PerShard(shards, read), unit, description);
+
+        Counter(Names.CountSpans, "{span}", "Messages received, good or bad.", ingest.Received);
+        Counter(Names.CountBytes, "By", "Bytes of the messages received.", ingest.ReceivedBytes);
+        Counter(Names.RootSpans, "{span}", "Segment roots among the spans stored.", ingest.SegmentRoots);
+        Counter(Names.DeadLetters, "{message}", "Messages that cannot be used, stored as dead letters.", ingest.DeadLetters);
+        Counter(Names.DroppedSpans, "{span}", "Spans dropped by a configured rule.", ingest.Dropped);
+        Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);
+        Counter(Names.ProducedSpans, "{span}", "Spans produced and acknowledged.", s => control.Shard(s).ProducedSpans);
+        Counter(Names.ProducedBytes, "By", "Bytes of messages produced and acknowledged.", s => control.Shard(s).ProducedBytes);
+        Counter(Names.OversizedSegments, "{segment}", "Segments that closed because they grew past max-segment-bytes.", s => control.Shard(s).OversizedSegments);
+        _meter.CreateObservableCounter(
+            Names.Segments,
+            () => shards.SelectMany(s => Enum.GetValues<FlushReason>().Select(reason => new Measurement<long>(
+                control.Shard(s).Segments(reason),
+                new KeyValuePair<string, object?>("shard", s.ToString()),
+                new KeyValuePair<string, object?>("reason", reason.Text())))),
+            "{segment}", "Segments produced, by the reason they closed.");
+        Gauge(Names.BufferedSpans, "{span}", "Spans in the buffer.", s => depth(s).Spans);
+        Gauge(Names.BufferedBytes, "By", "Bytes of payloads in the buffer.", s => depth(s).PayloadBytes);
+        Gauge(Names.QueueSize, "{trace}", "Traces in the buffer.", s => depth(s).Traces);
+        Gauge(Names.Lag, "ms", "How far the oldest deadline lies behind the shard's clock; 0 when nothing is due.", s =>
+            control.Shard(s).ClockMs == long.MinValue ? 0 : Math.Max(0, control.Shard(s).ClockMs - depth(s).EarliestDeadlineMs));
+        _meter.CreateObservableGauge(Names.Load, load, "1", "Share of the memory that the buffer may use: 1 is full.");
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    private static IEnumerable<Measurement<long>> PerShard(ShardId[] shards, Func<ShardId, long> read) =>
+        shards.Select(s => new Measurement<long>(read(s), new KeyValuePair<string, object?>("shard", s.ToString())));
+}
