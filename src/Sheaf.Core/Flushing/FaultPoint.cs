@@ -14,6 +14,6 @@ public enum FaultPoint
     /// <summary>The output has acknowledged, the buffer still has the spans.</summary>
     AfterProduceBeforeRemove,
 
-    /// <summary>The spans are removed, nothing is counted.</summary>
+    /// <summary>The spans are removed and counted.</summary>
     AfterRemove,
 }
