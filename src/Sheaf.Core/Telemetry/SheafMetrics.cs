@@ -103,7 +103,7 @@ public sealed class SheafMetrics : IDisposable
         Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);
         Counter(Names.ProducedSpans, "{span}", "Spans produced and acknowledged.", s => control.Shard(s).ProducedSpans);
         Counter(Names.ProducedBytes, "By", "Bytes of messages produced and acknowledged.", s => control.Shard(s).ProducedBytes);
-        Counter(Names.OversizedSegments, "{segment}", "Segments that closed because they grew past max-segment-bytes.", s => control.Shard(s).OversizedSegments);
+        Counter(Names.OversizedSegments, "{segment}", "Segments that left as several messages because of max-segment-bytes.", s => control.Shard(s).OversizedSegments);
         _meter.CreateObservableCounter(
             Names.Segments,
             () => shards.SelectMany(s => Enum.GetValues<FlushReason>().Select(reason => new Measurement<long>(
@@ -118,6 +118,8 @@ public sealed class SheafMetrics : IDisposable
             control.Shard(s).ClockMs == long.MinValue ? 0 : Math.Max(0, control.Shard(s).ClockMs - depth(s).EarliestDeadlineMs));
         _meter.CreateObservableGauge(Names.Load, load, "1", "Share of the memory that the buffer may use: 1 is full.");
     }
+
+    internal Meter Meter => _meter;
 
     public void Dispose() => _meter.Dispose();
 
