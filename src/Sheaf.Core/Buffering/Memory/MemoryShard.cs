@@ -274,7 +274,6 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
             int last = None;
             for (int at = trace.FirstSpan; at != None; at = _spans[at].Link)
             {
-                Debug.Assert(last == None || _spans[last].Span.StreamTimeMs <= _spans[at].Span.StreamTimeMs, "spans lie in input order");
                 bytes += _spans[at].Span.PayloadLength;
                 ofTrace++;
                 last = at;
