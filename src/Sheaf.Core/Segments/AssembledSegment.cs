@@ -47,7 +47,13 @@ public sealed class AssembledTrace
 
     internal void AddSegment(in AssembledSegment segment) => _segments.Add(segment);
 
-    internal void AddMember(int span) => _members.Add(span);
+    /// <summary>Room for this many members, to be filled in place.</summary>
+    internal Span<int> AddMembers(int count)
+    {
+        int first = _members.Count;
+        System.Runtime.InteropServices.CollectionsMarshal.SetCount(_members, first + count);
+        return System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_members)[first..];
+    }
 
     internal void AddDuplicate(int span) => _duplicates.Add(span);
 }
