@@ -1,0 +1,289 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Sheaf.Segments;
+using Sheaf.Spans;
+
+namespace Sheaf.Buffering.Memory;
+
+/// <summary>
+/// One shard of a <see cref="MemoryBuffer"/>: its traces, their spans and payloads, and the deadlines. Two threads meet here, the ingest
+/// pipeline and the shard's flusher worker; each operation on a batch takes the shard's one lock once. Payloads of claimed spans are read
+/// without it: their slots stay where they are until their claimer removes them.
+/// </summary>
+/// <remarks>
+/// Closing is decided by the assembler alone; what is armed here only says when to ask it. That includes size: a trace that grows past
+/// <see cref="SegmentRules.MaxSegmentBytes"/> is armed to be looked at now, so that the memory it takes stays bounded. If nothing closes (many
+/// segments, each below the limit), the next look is an eighth of the limit later, not at each span.
+/// </remarks>
+internal sealed class MemoryShard(ShardId id, SegmentRules rules)
+{
+    private const int None = SlotPool<SpanSlot>.None;
+
+    private readonly Lock _gate = new();
+    private readonly TraceTable _traces = new();
+    private readonly SlotPool<SpanSlot> _spans = new();
+    private readonly PayloadSlabs _payloads = new();
+    private readonly DeadlineQueue _deadlines = new();
+    private long _payloadBytes;
+    private long _usedBytes;
+    private long _epoch;
+    private uint _lastClaimId;
+    private int _operations;
+
+    /// <summary>Bytes in use by what is buffered. Any thread, at any time.</summary>
+    public long UsedBytes => Volatile.Read(ref _usedBytes);
+
+    /// <summary>Bytes taken from the system, in use or not. Not while an operation runs.</summary>
+    public long AllocatedBytes => _payloads.AllocatedBytes + _spans.AllocatedBytes + _traces.AllocatedBytes + _deadlines.AllocatedBytes;
+
+    /// <summary>Stores a batch and arms its traces.</summary>
+    public void Append(SpanBatch batch)
+    {
+        lock (_gate)
+        {
+            foreach (ref readonly TraceSpan span in batch.Spans) AppendNeedsLock(span, batch.PayloadOf(span));
+            EndNeedsLock();
+        }
+    }
+
+    /// <summary>Arms whatever is claimed for the time for which it was, and refuses every earlier claimer. The answer is the new claimer's epoch.</summary>
+    public long TakeOver()
+    {
+        lock (_gate)
+        {
+            // Through all traces: this happens when a worker starts, and a list of claims would have to be kept at every other time.
+            for (int slot = 0; slot < _traces.End; slot++)
+            {
+                ref TraceSlot trace = ref _traces[slot];
+                if (trace.SpanCount == 0 || !trace.IsClaimed) continue;
+                trace.ClaimId = TraceSlot.Unclaimed;
+                ArmNeedsLock(ref trace, slot, Math.Min(trace.DeadlineMs, trace.ArrivedDeadlineMs));
+            }
+            EndNeedsLock();
+            return ++_epoch;
+        }
+    }
+
+    /// <inheritdoc cref="ISpanBuffer.ClaimAsync"/>
+    public void Claim(long epoch, long beforeMs, int maxTraces, ClaimBatch into)
+    {
+        into.Reset(id);
+        lock (_gate)
+        {
+            ThrowIfLapsed(epoch);
+            while (into.TraceCount < maxTraces && _deadlines.TryPop(beforeMs, out int slot))
+            {
+                ref TraceSlot trace = ref _traces[slot];
+                trace.ClaimId = NextClaimIdNeedsLock();
+                trace.ArrivedDeadlineMs = SegmentRules.Never;
+                into.AddTrace(trace.Key, ((long)trace.ClaimId << 32) | (uint)slot);
+                for (int at = trace.FirstSpan; at != None;)
+                {
+                    ref SpanSlot span = ref _spans[at];
+                    into.AddSpan() = span.Span;
+                    at = span.Link;
+                }
+            }
+            EndNeedsLock();
+        }
+    }
+
+    /// <inheritdoc cref="ISpanBuffer.RemoveAsync"/>
+    public void Remove(long epoch, ClaimBatch batch, Range traces)
+    {
+        lock (_gate)
+        {
+            ThrowIfLapsed(epoch);
+            foreach (ref readonly ClaimedTrace claimed in batch.Traces[traces])
+            {
+                int slot = (int)claimed.Token;
+                ref TraceSlot trace = ref _traces[slot];
+                if (trace.ClaimId != (uint)(claimed.Token >> 32)) continue; // removed before: doing it again is allowed
+                trace.ClaimId = TraceSlot.Unclaimed;
+                RemoveSpansNeedsLock(ref trace, slot, claimed, batch);
+            }
+            EndNeedsLock();
+        }
+    }
+
+    /// <summary>A payload of a claimed span, without the lock.</summary>
+    public ReadOnlySpan<byte> Payload(in BufferedSpan span)
+    {
+        if (!_payloads.TryRead(span.PayloadRef, span.PayloadLength, out ReadOnlySpan<byte> payload)) throw Lapsed();
+        return payload;
+    }
+
+    /// <inheritdoc cref="ISpanBuffer.MeasureAsync"/>
+    public BufferDepth Measure()
+    {
+        lock (_gate) return new BufferDepth(_spans.Count, _traces.Count, _payloadBytes, _deadlines.EarliestMs() ?? SegmentRules.Never);
+    }
+
+    /// <summary>Throws when the shard has been taken over since this epoch. Any thread, at any time.</summary>
+    public void ThrowIfLapsed(long epoch)
+    {
+        if (epoch != Volatile.Read(ref _epoch)) throw Lapsed();
+    }
+
+    private ClaimLapsedException Lapsed() =>
+        new($"This client does not hold shard {id}: it has not taken it over, or another client has done so since.");
+
+    private void AppendNeedsLock(in TraceSpan span, ReadOnlySpan<byte> payload)
+    {
+        long reference = _payloads.Store(payload);
+        int at = _spans.Take();
+        ref SpanSlot stored = ref _spans[at];
+        stored.Link = None;
+        stored.Span = new BufferedSpan
+        {
+            SpanId = span.SpanId,
+            EffectiveParent = span.EffectiveParent,
+            SourceOffset = span.SourceOffset,
+            StreamTimeMs = span.StreamTimeMs,
+            PayloadHash = span.PayloadHash,
+            PayloadRef = reference,
+            PayloadLength = span.PayloadLength,
+            Edits = span.Edits,
+            IsSegmentRoot = span.IsSegmentRoot,
+        };
+
+        int slot = _traces.Find(span.Trace);
+        bool isNew = slot == None;
+        if (isNew) slot = _traces.Add(span.Trace);
+        ref TraceSlot trace = ref _traces[slot];
+        if (isNew)
+        {
+            trace.FirstSpan = at;
+            trace.LookAtBytes = rules.MaxSegmentBytes;
+        }
+        else
+            _spans[trace.LastSpan].Link = at;
+        trace.LastSpan = at;
+        trace.SpanCount++;
+        trace.PayloadBytes += span.PayloadLength;
+        _payloadBytes += span.PayloadLength;
+
+        long deadline = rules.EarliestDeadline(span.StreamTimeMs, span.IsSegmentRoot);
+        if (trace.IsClaimed)
+            trace.ArrivedDeadlineMs = Math.Min(trace.ArrivedDeadlineMs, deadline);
+        else
+        {
+            deadline = Math.Min(deadline, SizeDeadlineNeedsLock(ref trace));
+            if (isNew)
+                ArmNeedsLock(ref trace, slot, deadline);
+            else if (deadline < trace.DeadlineMs)
+            {
+                _deadlines.Disarm(slot);
+                ArmNeedsLock(ref trace, slot, deadline);
+            }
+        }
+    }
+
+    // A stream time that has come once the newest span's has, where the trace has grown past the size at which it is to be looked at.
+    private long SizeDeadlineNeedsLock(ref TraceSlot trace)
+    {
+        if (trace.PayloadBytes <= trace.LookAtBytes) return SegmentRules.Never;
+        trace.LookAtBytes = long.MaxValue; // until the next claim
+        return _spans[trace.LastSpan].Span.StreamTimeMs - 1;
+    }
+
+    private void RemoveSpansNeedsLock(ref TraceSlot trace, int slot, in ClaimedTrace claimed, ClaimBatch batch)
+    {
+        ReadOnlySpan<BufferedSpan> spans = batch.SpansOf(claimed);
+        ReadOnlySpan<bool> removed = batch.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);
+        if (trace.SpanCount == claimed.SpanCount && !removed.Contains(false))
+        {
+            foreach (ref readonly BufferedSpan span in spans) _payloads.Release(span.PayloadRef);
+            _payloadBytes -= trace.PayloadBytes;
+            _spans.FreeChain(trace.FirstSpan, trace.LastSpan, trace.SpanCount);
+            _traces.Remove(slot);
+            return;
+        }
+
+        // The claimed spans are the first of the trace: what has arrived since lies behind them.
+        long stayedBytes = 0;
+        int before = None;
+        int at = trace.FirstSpan;
+        for (int i = 0; i < spans.Length; i++)
+        {
+            int next = _spans[at].Link;
+            if (!removed[i])
+            {
+                stayedBytes += spans[i].PayloadLength;
+                before = at;
+                at = next;
+                continue;
+            }
+            if (before == None)
+                trace.FirstSpan = next;
+            else
+                _spans[before].Link = next;
+            if (trace.LastSpan == at) trace.LastSpan = before;
+            trace.SpanCount--;
+            trace.PayloadBytes -= spans[i].PayloadLength;
+            _payloadBytes -= spans[i].PayloadLength;
+            _payloads.Release(spans[i].PayloadRef);
+            _spans.Free(at);
+            at = next;
+        }
+
+        if (trace.SpanCount == 0)
+        {
+            _traces.Remove(slot);
+            return;
+        }
+        trace.LookAtBytes = Math.Max(rules.MaxSegmentBytes, stayedBytes + (rules.MaxSegmentBytes / 8));
+        long deadline = Math.Min(claimed.NextDeadlineMs, trace.ArrivedDeadlineMs);
+        ArmNeedsLock(ref trace, slot, Math.Min(deadline, SizeDeadlineNeedsLock(ref trace)));
+    }
+
+    private void ArmNeedsLock(ref TraceSlot trace, int slot, long deadlineMs)
+    {
+        // A claim of everything is for what is before Never: nothing that is buffered may lie there.
+        trace.DeadlineMs = Math.Min(deadlineMs, SegmentRules.Never - 1);
+        _deadlines.Arm(slot, trace.DeadlineMs);
+    }
+
+    private uint NextClaimIdNeedsLock()
+    {
+        if (++_lastClaimId == TraceSlot.Unclaimed) _lastClaimId++;
+        return _lastClaimId;
+    }
+
+    private void EndNeedsLock()
+    {
+        long tables = ((long)_spans.Count * Unsafe.SizeOf<SpanSlot>()) + ((long)_traces.Count * (Unsafe.SizeOf<TraceSlot>() + DeadlineQueue.BytesPerItem));
+        Volatile.Write(ref _usedBytes, _payloads.UsedBytes + tables);
+        AssertInvariants();
+    }
+
+    // Everything while the shard is small, as in most tests; now and then when it is large.
+    [Conditional("DEBUG")]
+    private void AssertInvariants()
+    {
+        if (_spans.Count > 256 && ++_operations % 1024 != 0) return;
+        int traces = 0, spans = 0, claimed = 0;
+        long bytes = 0;
+        for (int slot = 0; slot < _traces.End; slot++)
+        {
+            ref TraceSlot trace = ref _traces[slot];
+            if (trace.SpanCount == 0) continue;
+            traces++;
+            if (trace.IsClaimed) claimed++;
+            int ofTrace = 0;
+            int last = None;
+            for (int at = trace.FirstSpan; at != None; at = _spans[at].Link)
+            {
+                bytes += _spans[at].Span.PayloadLength;
+                ofTrace++;
+                last = at;
+            }
+            Debug.Assert(ofTrace == trace.SpanCount && last == trace.LastSpan, "a trace knows its spans");
+            Debug.Assert(_traces.Find(trace.Key) == slot, "the table finds every trace");
+            spans += ofTrace;
+        }
+        Debug.Assert(traces == _traces.Count && spans == _spans.Count && bytes == _payloadBytes, "the counts are those of the traces");
+        Debug.Assert(_deadlines.Count == traces - claimed, "a trace is armed or claimed");
+        _deadlines.AssertInvariants();
+    }
+}

@@ -1,0 +1,58 @@
+using Sheaf.Spans;
+
+namespace Sheaf.Buffering.Memory;
+
+/// <summary>A client of a <see cref="MemoryBuffer"/>. All operations complete at once. Owner: one ingest pipeline or one flusher worker.</summary>
+internal sealed class MemorySpanBuffer(MemoryBuffer buffer) : ISpanBuffer
+{
+    private const long NotHeld = -1;
+
+    private readonly long[] _epochs = NoneHeld(buffer.ShardCount); // by shard: the takeover that made it ours
+
+    public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
+    {
+        buffer.Shard(batch.Shard).Append(batch);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel)
+    {
+        foreach (ShardId shard in shards.Span) _epochs[shard.Value] = buffer.Shard(shard).TakeOver();
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxTraces, 1);
+        buffer.Shard(shard).Claim(_epochs[shard.Value], beforeMs, maxTraces, into);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel)
+    {
+        buffer.Shard(batch.Shard).ThrowIfLapsed(_epochs[batch.Shard.Value]); // the payloads are in reach already
+        return ValueTask.CompletedTask;
+    }
+
+    public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => buffer.Shard(batch.Shard).Payload(batch.Spans[span]);
+
+    public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel)
+    {
+        buffer.Shard(batch.Shard).Remove(_epochs[batch.Shard.Value], batch, traces);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(buffer.Shard(shard).Measure());
+
+    public ValueTask<double> LoadAsync(CancellationToken cancel) => new((double)buffer.UsedBytes / buffer.MaxBytes);
+
+    /// <summary>Nothing to give back: claims that are left are taken over by the next client.</summary>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static long[] NoneHeld(int shards)
+    {
+        long[] epochs = new long[shards];
+        Array.Fill(epochs, NotHeld);
+        return epochs;
+    }
+}
