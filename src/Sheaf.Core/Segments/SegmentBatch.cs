@@ -62,7 +62,11 @@ public sealed class SegmentBatch
     internal Span<byte> GetSpan(int size)
     {
         if (_bytes.Length - Length < size)
+        {
+            if ((long)Length + size > Array.MaxLength)
+                throw new InvalidOperationException($"a batch of {Length} bytes has no room for a message of {size} more: produce it before the next segment");
             Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(2L * _bytes.Length, (long)Length + size)));
+        }
         return _bytes.AsSpan(Length);
     }
 
