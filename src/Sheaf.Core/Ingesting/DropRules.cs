@@ -3,19 +3,16 @@ using Sheaf.Spans;
 
 namespace Sheaf.Ingesting;
 
-/// <summary>Spans that the operator wants dropped, counted and not kept. Immutable; a reload swaps the whole.</summary>
-public sealed class DropRules(IEnumerable<long> organizations, IEnumerable<long> projects, IEnumerable<TraceId> traces)
+/// <summary>Spans that the operator does not want: they are counted as dropped and go nowhere. Immutable; swapped whole while a run goes on.</summary>
+public sealed record DropRules(FrozenSet<long> Organizations, FrozenSet<long> Projects, FrozenSet<TraceId> Traces)
 {
     /// <summary>Drops nothing.</summary>
-    public static readonly DropRules None = new([], [], []);
+    public static readonly DropRules None = new(FrozenSet<long>.Empty, FrozenSet<long>.Empty, FrozenSet<TraceId>.Empty);
 
-    private readonly FrozenSet<long> _organizations = organizations.ToFrozenSet();
-    private readonly FrozenSet<long> _projects = projects.ToFrozenSet();
-    private readonly FrozenSet<TraceId> _traces = traces.ToFrozenSet();
+    /// <summary>Whether anything can be dropped: asked once per batch, so that <see cref="Drops"/> need not be asked per span.</summary>
+    public bool Any => Organizations.Count + Projects.Count + Traces.Count > 0;
 
-    /// <summary>Whether a rule names the span's organization, project or trace.</summary>
-    public bool Drops(in TraceSpan span) =>
-        (_organizations.Count > 0 && _organizations.Contains(span.OrganizationId))
-        || (_projects.Count > 0 && _projects.Contains(span.Trace.ProjectId))
-        || (_traces.Count > 0 && _traces.Contains(span.Trace.TraceId));
+    /// <summary>Whether a span of this organization and trace is to be dropped.</summary>
+    public bool Drops(long organizationId, TraceKey trace) =>
+        Organizations.Contains(organizationId) || Projects.Contains(trace.ProjectId) || Traces.Contains(trace.TraceId);
 }

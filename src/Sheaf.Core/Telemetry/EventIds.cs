@@ -22,6 +22,11 @@ public static class EventIds
     public const int WorkerNotEnded = 2009;
     public const int ThreadAbandoned = 2010;
 
-    // Configuration 3000-3099
+    // Configuration and commands 3000-3099
+    public const int ConfigurationReloaded = 3000;
+    public const int ConfigurationFaulty = 3001;
+    public const int ConfigurationNeedsRestart = 3002;
+    public const int StopRequested = 3003;
+
     // Run 3100-3199
 }

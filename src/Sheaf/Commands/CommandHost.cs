@@ -1,0 +1,31 @@
+using Sheaf.Configuration;
+
+namespace Sheaf.Commands;
+
+/// <summary>What commands know of the process that they run in.</summary>
+/// <param name="Variables">The <c>SHEAF_…</c> variables.</param>
+/// <param name="Exit">Ends the process at once with a code.</param>
+internal sealed record CommandHost(
+    TextWriter Out,
+    ErrorConsole Error,
+    IReadOnlyDictionary<string, string> Variables,
+    Machine Machine,
+    TimeProvider Time,
+    Action<int> Exit)
+{
+    public static CommandHost OfThisProcess() => new(
+        Console.Out,
+        ErrorConsole.OfThisProcess(),
+        EnvironmentLayer.OfThisProcess(),
+        Machine.Current(),
+        TimeProvider.System,
+        Environment.Exit);
+
+    /// <summary>Tells every fault of a configuration; the exit code to end with.</summary>
+    public int Refuse(IReadOnlyList<ConfigurationFault> faults)
+    {
+        string head = faults.Count == 1 ? "sheaf: the configuration has a fault; nothing was started" : $"sheaf: the configuration has {faults.Count} faults; nothing was started";
+        Error.WriteLine(string.Join('\n', [head, .. faults.Select(f => "  " + f), "see sheaf process-spans --help, or docs/configuration.md"]));
+        return ExitCode.Configuration;
+    }
+}

@@ -1,0 +1,71 @@
+namespace Sheaf.Commands;
+
+/// <summary>
+/// Standard error, where lines (log, summary, faults) and a progress line that is written over share one terminal: a line goes above the
+/// progress line and never into it. Thread-safe: one lock, nothing is called under it but the writer.
+/// </summary>
+/// <param name="isTerminal">Whether a line can be written over.</param>
+/// <param name="width">Columns of the terminal now; asked for each progress line, since windows change.</param>
+internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int> width)
+{
+    private const string EraseLine = "\r\u001b[K";
+
+    private readonly Lock _gate = new();
+    private string _status = "";
+
+    public bool IsTerminal => isTerminal;
+
+    /// <summary>Standard error of this process.</summary>
+    public static ErrorConsole OfThisProcess() => new(
+        Console.Error,
+        !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb",
+        // 0 where the terminal does not say.
+        () => Console.WindowWidth is > 0 and var columns ? columns : 80);
+
+    /// <summary>Writes a line, or several with line feeds in between.</summary>
+    public void WriteLine(string text)
+    {
+        lock (_gate)
+        {
+            if (_status.Length > 0) writer.Write(EraseLine);
+            writer.Write(text);
+            writer.Write('\n');
+            if (_status.Length > 0) writer.Write(_status);
+            writer.Flush();
+        }
+    }
+
+    /// <summary>Shows progress: over what was shown before on a terminal, as a line of its own elsewhere.</summary>
+    public void ShowStatus(string text)
+    {
+        lock (_gate)
+        {
+            if (!isTerminal)
+            {
+                writer.Write(text);
+                writer.Write('\n');
+            }
+            else
+            {
+                // A line that reaches the last column wraps, and could not be written over.
+                int room = Math.Max(0, width() - 1);
+                _status = text.Length > room ? text[..room] : text;
+                writer.Write(EraseLine);
+                writer.Write(_status);
+            }
+            writer.Flush();
+        }
+    }
+
+    /// <summary>Takes the progress line away.</summary>
+    public void ClearStatus()
+    {
+        lock (_gate)
+        {
+            if (_status.Length == 0) return;
+            _status = "";
+            writer.Write(EraseLine);
+            writer.Flush();
+        }
+    }
+}

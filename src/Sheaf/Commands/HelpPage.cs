@@ -1,0 +1,78 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.Globalization;
+using System.Text;
+using Sheaf.Configuration;
+
+namespace Sheaf.Commands;
+
+/// <summary><c>--help</c>: the library's page, with the options of the table in groups for the commands that have them, and what follows for some.</summary>
+/// <param name="standard">The library's help.</param>
+internal sealed class HelpPage(SynchronousCommandLineAction standard) : SynchronousCommandLineAction
+{
+    public override int Invoke(ParseResult parseResult)
+    {
+        TextWriter output = parseResult.InvocationConfiguration.Output;
+        Command command = parseResult.CommandResult.Command;
+        if (command.Options.Any(o => o.Name == OptionTable.Input.CommandLineName))
+            output.Write(Options(command));
+        else
+            standard.Invoke(parseResult);
+        if (command is RootCommand) output.Write(RootEnd());
+        return ExitCode.Done;
+    }
+
+    private static string Options(Command command)
+    {
+        bool runs = command.Name == ProcessSpansCommand.Name;
+        var text = new StringBuilder();
+        string usage = runs ? "sheaf process-spans --input PATH|- --output PATH|- [options]" : $"sheaf config {command.Name} [options]";
+        text.Append(CultureInfo.InvariantCulture, $"{command.Description}\n\nUsage:\n  {usage}\n");
+        foreach (IGrouping<OptionGroup, OptionSpec> group in OptionTable.All.GroupBy(o => o.Group))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{OptionTable.Heading(group.Key)}:\n");
+            foreach (OptionSpec option in group)
+                Append(text, option);
+        }
+        text.Append("""
+              -?, -h, --help
+                  Print this page.
+
+            Other ways to give an option, weaker than the command line in this order:
+              SHEAF_MAX_FLUSH_SEGMENTS=200          an environment variable, here for --max-flush-segments
+              { "max-flush-segments": 200 }         the file that --config or SHEAF_CONFIG names
+
+            """);
+        return runs ? text.Append(Codes()).Append(Examples).ToString() : text.ToString();
+    }
+
+    private static void Append(StringBuilder text, OptionSpec option)
+    {
+        text.Append("  ").Append(option.CommandLineName).Append(option.IsFlag ? "" : " ").Append(option.Placeholder);
+        text.Append(CultureInfo.InvariantCulture, $"\n      {option.Summary}\n      ");
+        // A choice's words and a path's form stand beside the name already.
+        if (!option.IsFlag && !option.Placeholder.Contains('|', StringComparison.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"{char.ToUpperInvariant(option.Range[0])}{option.Range[1..]}; ");
+        text.Append(option.Required ? "required" : $"default: {option.DefaultText}");
+        text.Append(option.Reloadable ? "; can change during a run\n" : "\n");
+    }
+
+    private static string RootEnd() => Codes() + Examples;
+
+    private static string Codes()
+    {
+        var text = new StringBuilder("\nExit codes:\n");
+        foreach ((int code, string meaning) in ExitCode.All)
+            text.Append(CultureInfo.InvariantCulture, $"  {code,3}  {meaning}\n");
+        return text.ToString();
+    }
+
+    private const string Examples = """
+
+        Examples:
+          sheaf process-spans --input spans.jsonl --output segments.jsonl
+          zcat spans.jsonl.gz | sheaf process-spans --input - --output - | less
+          sheaf process-spans --input spans.jsonl.gz --output segments.jsonl --shards 8 --flusher-processes 4 --timeout 5m
+          sheaf config sample > sheaf.json && sheaf config check --config sheaf.json
+
+        """;
+}

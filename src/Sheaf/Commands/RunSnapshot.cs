@@ -1,0 +1,26 @@
+using Sheaf.Telemetry;
+
+namespace Sheaf.Commands;
+
+/// <summary>A run at one moment, for people who watch it. Immutable; its numbers are read one after the other, so they may be a few spans apart.</summary>
+internal sealed record RunSnapshot
+{
+    public LedgerCounts Counts { get; init; }
+
+    /// <summary>Payload bytes of the buffered spans.</summary>
+    public long BufferedBytes { get; init; }
+
+    /// <summary>Segments produced.</summary>
+    public long Segments { get; init; }
+
+    /// <summary>Bytes read; of a compressed input, what came out of it.</summary>
+    public long BytesIn { get; init; }
+
+    public long BytesOut { get; init; }
+
+    /// <summary>From the oldest deadline that is due and not flushed to the newest stream time, for the shard that is furthest behind; zero when none is.</summary>
+    public TimeSpan Lag { get; init; }
+
+    /// <summary>Why the input pauses, in words; empty while it does not.</summary>
+    public IReadOnlyList<string> PausedBecause { get; init; } = [];
+}

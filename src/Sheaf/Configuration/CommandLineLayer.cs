@@ -1,0 +1,68 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Sheaf.Configuration;
+
+/// <summary>
+/// The options of the table on a command. The parser only finds names and their words; what the words mean, and every fault,
+/// is decided where the environment and the file are read too.
+/// </summary>
+internal sealed class CommandLineLayer
+{
+    private readonly List<(OptionSpec Spec, Option Option)> _options = [];
+
+    /// <summary>Adds every option of the table to a command.</summary>
+    public CommandLineLayer(Command command)
+    {
+        foreach (OptionSpec spec in OptionTable.All)
+        {
+            Option option = spec.IsFlag
+                ? new Option<bool>(spec.CommandLineName) { Arity = ArgumentArity.ZeroOrOne }
+                : new Option<string[]>(spec.CommandLineName) { Arity = ArgumentArity.ZeroOrMore, AllowMultipleArgumentsPerToken = false };
+            option.Description = spec.Summary;
+            option.HelpName = spec.Placeholder;
+            _options.Add((spec, option));
+            command.Options.Add(option);
+        }
+        command.TreatUnmatchedTokensAsErrors = false;
+    }
+
+    public ConfigurationLayer Read(ParseResult parsed)
+    {
+        var values = new List<GivenValue>();
+        var faults = new List<ConfigurationFault>();
+        foreach ((OptionSpec spec, Option option) in _options)
+        {
+            if (parsed.GetResult(option) is not { Implicit: false } result) continue;
+            string[] words = [.. result.Tokens.Select(t => t.Value)];
+            if (spec.IsFlag && words.Length == 0) words = ["true"];
+            if (words.Length == 0 || words.Length < result.IdentifierTokenCount)
+                faults.Add(new ConfigurationFault(spec.CommandLineName, $"needs a value: {spec.Range}", OptionSource.CommandLine));
+            else if (words.Length > 1 && !spec.IsList)
+                faults.Add(new ConfigurationFault(spec.CommandLineName, $"is given {words.Length} times", OptionSource.CommandLine));
+            else
+                values.Add(new GivenValue(spec, string.Join(',', words), OptionSource.CommandLine));
+        }
+        AddUnmatched(parsed.UnmatchedTokens, faults);
+        return new ConfigurationLayer(values, faults);
+    }
+
+    private static void AddUnmatched(IReadOnlyList<string> words, List<ConfigurationFault> faults)
+    {
+        bool valueOfUnknown = false;
+        foreach (string word in words)
+        {
+            bool isName = word.StartsWith('-') && word != PathKind.Dash;
+            if (isName)
+            {
+                string name = word.Split('=')[0];
+                faults.Add(new ConfigurationFault(name, "there is no such option" + NearestName.Hint(name, OptionTable.All.Select(o => o.CommandLineName)), OptionSource.CommandLine));
+                valueOfUnknown = !word.Contains('=', StringComparison.Ordinal);
+                continue;
+            }
+            // The word behind an unknown option is most likely its value, not a second fault.
+            if (!valueOfUnknown) faults.Add(new ConfigurationFault($"'{word}'", "belongs to no option", OptionSource.CommandLine));
+            valueOfUnknown = false;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+namespace Sheaf.Configuration;
+
+/// <summary>The sources of one start: what the command line and the environment said stays as it is, the file can be read again.</summary>
+/// <param name="FilePath">Null when there is no file.</param>
+internal sealed record ConfigurationSources(Machine Machine, ConfigurationLayer CommandLine, ConfigurationLayer Variables, string? FilePath)
+{
+    /// <summary>Finds the file's path, which the command line or the environment has.</summary>
+    public static ConfigurationSources Of(Machine machine, ConfigurationLayer commandLine, IReadOnlyDictionary<string, string> variables)
+    {
+        ConfigurationLayer environment = EnvironmentLayer.Read(variables);
+        EffectiveValue? path = new EffectiveOptions(machine, [commandLine, environment]).Find(OptionTable.Config);
+        return new ConfigurationSources(machine, commandLine, environment, path?.Text);
+    }
+
+    /// <summary>Reads the file, and lays everything over each other.</summary>
+    public EffectiveOptions Read() => Lay(FilePath is null ? ConfigurationLayer.Empty : FileLayer.ReadFile(FilePath));
+
+    /// <summary>Lays a file that was read already under what the other sources have.</summary>
+    public EffectiveOptions Lay(ConfigurationLayer file) => new(Machine, [CommandLine, Variables, file]);
+}

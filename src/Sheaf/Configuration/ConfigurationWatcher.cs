@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Telemetry;
+
+namespace Sheaf.Configuration;
+
+/// <summary>
+/// Reads the configuration file again while a run goes on, and swaps the reloadable plan when it has changed. A faulty file changes
+/// nothing: each fault is logged and the old values stay.
+/// </summary>
+/// <remarks>
+/// It compares the content once a second. Notifications of the file system miss what matters here: a mounted config map changes by a
+/// link two folders up, editors replace files, network shares tell nobody.
+/// Owner: the command that runs; one task.
+/// </remarks>
+internal sealed partial class ConfigurationWatcher(ConfigurationSources sources, EffectiveOptions started, LivePlan live, ILogger log)
+{
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    // Not what was read at the start: the first look also sees what changed between the start and the watch.
+    private byte[]? _content = [];
+    private EffectiveOptions? _last;
+
+    /// <summary>Looks until it is cancelled.</summary>
+    public async Task RunAsync(TimeProvider time, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+                Look();
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    /// <summary>Reads the file, and applies it if it is not what it was.</summary>
+    public void Look()
+    {
+        string path = sources.FilePath!;
+        byte[]? content = TryReadFile(path);
+        if (content is null ? _content is null : _content is not null && content.AsSpan().SequenceEqual(_content)) return;
+        _content = content;
+
+        EffectiveOptions read = sources.Lay(content is null ? FileLayer.ReadFile(path) : FileLayer.Read(path, content));
+        IReadOnlyList<ConfigurationFault> faults = PlanBinder.Check(read);
+        if (faults.Count > 0)
+        {
+            foreach (ConfigurationFault fault in faults)
+                Log.Faulty(log, path, fault.ToString());
+            return;
+        }
+        foreach (OptionSpec option in OptionTable.All)
+        {
+            string? before = (_last ?? started).Find(option)?.Text;
+            string? after = read.Find(option)?.Text;
+            if (before == after) continue;
+            string? running = started.Find(option)?.Text;
+            if (option.Reloadable)
+                Log.Reloaded(log, option.Name, before ?? "", after ?? "");
+            else if (after != running)
+                Log.NeedsRestart(log, option.Name, running ?? "", after ?? "");
+        }
+        _last = read;
+        live.Current = PlanBinder.BindReloadable(read);
+    }
+
+    private static byte[]? TryReadFile(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.ConfigurationReloaded, LogLevel.Information, "{Option} is now '{After}'; it was '{Before}'")]
+        public static partial void Reloaded(ILogger log, string option, string before, string after);
+
+        [LoggerMessage(EventIds.ConfigurationFaulty, LogLevel.Error, "{Path} has a fault and is not used; the old values stay. {Fault}")]
+        public static partial void Faulty(ILogger log, string path, string fault);
+
+        [LoggerMessage(EventIds.ConfigurationNeedsRestart, LogLevel.Warning, "{Option} has changed to '{After}', which takes effect at the next start; it is still '{Running}'")]
+        public static partial void NeedsRestart(ILogger log, string option, string running, string after);
+    }
+}

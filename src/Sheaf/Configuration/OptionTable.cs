@@ -1,0 +1,334 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Sheaf.Spans;
+
+namespace Sheaf.Configuration;
+
+// To add an option:
+// 1. Add it here; where it stands is where help, the sample file and the docs show it.
+// 2. Give the plan a property (ProcessSpansPlan, or ReloadablePlan when it can change during a run) and bind it in PlanBinder.
+// 3. Give OptionBoundaries (tests) its default, lowest, highest and just-outside values.
+// 4. `sheaf config docs > docs/configuration.md`.
+
+/// <summary>
+/// Every option of <c>sheaf process-spans</c>: the one list from which the command line, the environment variables, the file's keys,
+/// <c>--help</c>, the sample file and docs/configuration.md follow.
+/// </summary>
+internal static class OptionTable
+{
+    private static readonly List<OptionSpec> Table = [];
+
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    public static readonly OptionSpec<string> Input = Add(new OptionSpec<string>(new PathKind(allowsDash: true))
+    {
+        Name = "input",
+        Group = OptionGroup.Files,
+        Summary = "Spans to read: JSON lines, plain or gzip; - is standard input.",
+        Details = "One span per line. Gzip is recognised by its first bytes, not by the name. A span's stream time is its `received`.",
+        DefaultText = "none",
+        Example = "spans.jsonl.gz",
+        Required = true,
+    });
+
+    public static readonly OptionSpec<string> Output = Add(new OptionSpec<string>(new PathKind(allowsDash: true))
+    {
+        Name = "output",
+        Group = OptionGroup.Files,
+        Summary = "Where segments go, one message per line; - is standard output.",
+        Details = "Everything else that Sheaf has to say goes to standard error, so a pipe gets segments only.",
+        DefaultText = "none",
+        Example = "segments.jsonl",
+        Required = true,
+    });
+
+    public static readonly OptionSpec<bool> Overwrite = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "overwrite",
+        Group = OptionGroup.Files,
+        Summary = "Replace an output file that is not empty.",
+        Details = "Off, so that a repeated command does not destroy an earlier result. An empty file is replaced without it.",
+        Default = _ => "false",
+        DefaultText = "false",
+    });
+
+    public static readonly OptionSpec<bool> WithHeaders = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "with-headers",
+        Group = OptionGroup.Files,
+        Summary = "Write each message with its headers (why and when it was cut, counts, offsets).",
+        Details = "Off, because then each line is exactly the message that a consumer downstream expects.",
+        Default = _ => "false",
+        DefaultText = "false",
+    });
+
+    public static readonly OptionSpec<long> MaxMessageBytes = Add(new OptionSpec<long>(new SizeKind(1 << 10, 1 << 30))
+    {
+        Name = "max-message-bytes",
+        Group = OptionGroup.Files,
+        Summary = "Longest input line; a longer one is a dead letter.",
+        Details = "Bounds the memory that one line can take. The default is far above any real span, and above what brokers accept.",
+        Default = _ => "64MiB",
+        DefaultText = "64MiB",
+    });
+
+    public static readonly OptionSpec<TimeSpan> Timeout = Add(new OptionSpec<TimeSpan>(new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)))
+    {
+        Name = "timeout",
+        Group = OptionGroup.Segments,
+        Summary = "Quiet time after which a segment without its root closes.",
+        Details = "Counted in stream time from the segment's newest span. The default is the original's: a root is usually the last span of its segment to be sent, so it is worth a wait.",
+        Default = _ => "60s",
+        DefaultText = "1m",
+    });
+
+    public static readonly OptionSpec<TimeSpan> RootTimeout = Add(new OptionSpec<TimeSpan>(new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)))
+    {
+        Name = "root-timeout",
+        Group = OptionGroup.Segments,
+        Summary = "Quiet time after which a segment whose root is there closes.",
+        Details = "Counted in stream time from the segment's newest span. The default is the original's: what comes after the root is late, and usually by little.",
+        Default = _ => "10s",
+        DefaultText = "10s",
+    });
+
+    public static readonly OptionSpec<TimeSpan> MaxSegmentAge = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, TimeSpan.FromDays(60), zeroIsOff: true))
+    {
+        Name = "max-segment-age",
+        Group = OptionGroup.Segments,
+        Summary = "Most time from a segment's first span to its closing; 0 is off.",
+        Details = "Without it a trace that never falls silent would never leave. The default is ten times `timeout`: long for a segment, short for a buffer.",
+        Default = _ => "600s",
+        DefaultText = "10m",
+    });
+
+    public static readonly OptionSpec<long> MaxSegmentBytes = Add(new OptionSpec<long>(new SizeKind(1 << 10, 1 << 30))
+    {
+        Name = "max-segment-bytes",
+        Group = OptionGroup.Segments,
+        Summary = "Size of one output message; a larger segment leaves in parts.",
+        Details = "Parts carry `\"skip_enrichment\":true`. The default is the original's, which is what the broker's topics downstream accept.",
+        Default = _ => "10MiB",
+        DefaultText = "10MiB",
+    });
+
+    public static readonly OptionSpec<int> Shards = Add(new OptionSpec<int>(new IntegerKind<int>(1, 1024))
+    {
+        Name = "shards",
+        Group = OptionGroup.Workers,
+        Summary = "Parts into which traces are dealt; each keeps its order and its clock.",
+        Details = "A file's spans are dealt by trace id. More shards than cores cost a little and gain nothing; the number also decides which traces share a clock, so keep it when two runs are to be compared.",
+        Default = machine => Math.Clamp(machine.Cores, 1, 1024).ToString(CultureInfo.InvariantCulture),
+        DefaultText = "number of cores",
+        Example = "8",
+    });
+
+    public static readonly OptionSpec<int> FlusherProcesses = Add(new OptionSpec<int>(new IntegerKind<int>(1, 1024))
+    {
+        Name = "flusher-processes",
+        Group = OptionGroup.Workers,
+        Summary = "Most flusher workers; shards are dealt to them in turn.",
+        Details = "There are never more workers than shards. The default is the original's; raise it when the run says that workers cannot keep up.",
+        Default = _ => "1",
+        DefaultText = "1",
+    });
+
+    public static readonly OptionSpec<int> MaxFlushSegments = Add(new OptionSpec<int>(new IntegerKind<int>(1, 100_000))
+    {
+        Name = "max-flush-segments",
+        Group = OptionGroup.Workers,
+        Summary = "Most traces that a worker takes from a shard in one flush.",
+        Details = "Larger flushes cost memory for the claimed spans, smaller ones cost time per flush. The default is the original's.",
+        Default = _ => "500",
+        DefaultText = "500",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<MemoryAmount> MaxBufferBytes = Add(new OptionSpec<MemoryAmount>(new MemoryKind())
+    {
+        Name = "max-buffer-bytes",
+        Group = OptionGroup.Workers,
+        Summary = "Memory for spans that wait; a percentage is of the machine's or container's.",
+        Details = "Counts the buffer's payloads and what it keeps about them. The default leaves the other half to reading, flushing and the file cache.",
+        Default = _ => "50%",
+        DefaultText = "50%",
+    });
+
+    public static readonly OptionSpec<BufferFullPolicy> OnBufferFull = Add(new OptionSpec<BufferFullPolicy>(
+        new ChoiceKind<BufferFullPolicy>(("pause", BufferFullPolicy.Pause), ("flush-oldest", BufferFullPolicy.FlushOldest)))
+    {
+        Name = "on-buffer-full",
+        Group = OptionGroup.Workers,
+        Summary = "What happens then: the input pauses, or the oldest segments leave early.",
+        Details = "`pause` keeps every segment whole. `flush-oldest` keeps up with the input and says `buffer_full` on the segments that it cut short. Nothing is lost either way.",
+        Default = _ => "pause",
+        DefaultText = "pause",
+    });
+
+    public static readonly OptionSpec<TimeSpan> MaxUnhealthySeconds = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, Hour))
+    {
+        Name = "max-unhealthy-seconds",
+        Group = OptionGroup.Workers,
+        Summary = "A worker without a sign of life for this long is replaced.",
+        Details = "The start waits twice as long for all workers. The default is the original's: longer than any flush, short enough for a page at night to be over soon.",
+        Default = _ => "60",
+        DefaultText = "1m",
+    });
+
+    public static readonly OptionSpec<TimeSpan> BackpressureSeconds = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, Hour))
+    {
+        Name = "backpressure-seconds",
+        Group = OptionGroup.Workers,
+        Summary = "A worker that is behind for this long makes the input pause.",
+        Details = "Behind: due segments are left over after a full flush. The input goes on by itself when the worker has caught up. The default is the original's: a burst passes, a lasting overload does not.",
+        Default = _ => "10",
+        DefaultText = "10s",
+    });
+
+    public static readonly OptionSpec<TimeSpan> ShutdownTimeout = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, Hour))
+    {
+        Name = "shutdown-timeout",
+        Group = OptionGroup.Workers,
+        Summary = "Time that all workers together have to finish when the run is told to stop.",
+        Details = "Whoever is left is ended. The default is what container platforms usually allow before they kill.",
+        Default = _ => "30",
+        DefaultText = "30s",
+    });
+
+    public static readonly OptionSpec<DeadLetterTarget> DeadLetter = Add(new OptionSpec<DeadLetterTarget>(new DeadLetterKind())
+    {
+        Name = "dead-letter",
+        Group = OptionGroup.BadMessages,
+        Summary = "Where messages go that cannot be used; stop ends the run at the first one.",
+        Details = "A file gets one JSON line per message, with the reason, the field and the place, behind what it holds already; it is made when the first one is written. On by default: a bad message is kept, never skipped.",
+        Default = _ => "file:sheaf-dead-letters.jsonl",
+        DefaultText = "file:sheaf-dead-letters.jsonl",
+    });
+
+    public static readonly OptionSpec<decimal> DeadLetterMaxRatio = Add(new OptionSpec<decimal>(new RatioKind())
+    {
+        Name = "dead-letter-max-ratio",
+        Group = OptionGroup.BadMessages,
+        Summary = "Share of messages that may be dead letters, after the first 1000; 1 is no limit.",
+        Details = "More than this means that the input is not what it should be, and the run stops with exit code 3. The default lets single broken clients pass.",
+        Default = _ => "0.01",
+        DefaultText = "0.01",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<int> DeadLetterMaxConsecutive = Add(new OptionSpec<int>(new IntegerKind<int>(0, 1_000_000_000))
+    {
+        Name = "dead-letter-max-consecutive",
+        Group = OptionGroup.BadMessages,
+        Summary = "Dead letters in a row that stop the run; 0 is off.",
+        Details = "Sees at once when an input has become unusable, where the ratio would take long. The default is more than one broken batch.",
+        Default = _ => "1000",
+        DefaultText = "1000",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<FrozenSet<long>> DropOrganizations = Add(new OptionSpec<FrozenSet<long>>(new IdSetKind())
+    {
+        Name = "drop-organizations",
+        Group = OptionGroup.DropRules,
+        Summary = "Organizations whose spans are dropped (and counted).",
+        Details = "For an organization that floods the input. Nothing by default.",
+        Default = _ => "",
+        DefaultText = "none",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<FrozenSet<long>> DropProjects = Add(new OptionSpec<FrozenSet<long>>(new IdSetKind())
+    {
+        Name = "drop-projects",
+        Group = OptionGroup.DropRules,
+        Summary = "Projects whose spans are dropped (and counted).",
+        Details = "For a project that floods the input. Nothing by default.",
+        Default = _ => "",
+        DefaultText = "none",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<FrozenSet<TraceId>> DropTraces = Add(new OptionSpec<FrozenSet<TraceId>>(new TraceIdSetKind())
+    {
+        Name = "drop-traces",
+        Group = OptionGroup.DropRules,
+        Summary = "Traces whose spans are dropped (and counted).",
+        Details = "For a runaway trace. Nothing by default.",
+        Default = _ => "",
+        DefaultText = "none",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<ProgressMode> Progress = Add(new OptionSpec<ProgressMode>(
+        new ChoiceKind<ProgressMode>(("auto", ProgressMode.Auto), ("always", ProgressMode.Always), ("never", ProgressMode.Never)))
+    {
+        Name = "progress",
+        Group = OptionGroup.Display,
+        Summary = "Progress on standard error; auto shows it on a terminal only.",
+        Details = "On a terminal it is one line that is written over; elsewhere, with `always`, each is a line of its own. Twice a second.",
+        Default = _ => "auto",
+        DefaultText = "auto",
+    });
+
+    public static readonly OptionSpec<SummaryFormat> Summary = Add(new OptionSpec<SummaryFormat>(
+        new ChoiceKind<SummaryFormat>(("text", SummaryFormat.Text), ("json", SummaryFormat.Json), ("none", SummaryFormat.None)))
+    {
+        Name = "summary",
+        Group = OptionGroup.Display,
+        Summary = "How the end of the run is told on standard error; json is one line.",
+        Details = "Shows where every span went, and whether that adds up. `json` is for scripts.",
+        Default = _ => "text",
+        DefaultText = "text",
+    });
+
+    public static readonly OptionSpec<LogLevel> LogLevel = Add(new OptionSpec<LogLevel>(new ChoiceKind<LogLevel>(
+        ("trace", Microsoft.Extensions.Logging.LogLevel.Trace),
+        ("debug", Microsoft.Extensions.Logging.LogLevel.Debug),
+        ("information", Microsoft.Extensions.Logging.LogLevel.Information),
+        ("warning", Microsoft.Extensions.Logging.LogLevel.Warning),
+        ("error", Microsoft.Extensions.Logging.LogLevel.Error),
+        ("none", Microsoft.Extensions.Logging.LogLevel.None)))
+    {
+        Name = "log-level",
+        Group = OptionGroup.Display,
+        Summary = "Least important log events that are written to standard error.",
+        Details = "error: data lost, or a person is needed; warning: something failed and was mended; information: a few lines at start, stop and change. The default keeps a healthy run of a file silent but for its summary.",
+        Default = _ => "warning",
+        DefaultText = "warning",
+        Reloadable = true,
+    });
+
+    public static readonly OptionSpec<string> Config = Add(new OptionSpec<string>(new PathKind(allowsDash: false))
+    {
+        Name = "config",
+        Group = OptionGroup.Display,
+        Summary = "A JSON file with options; it is watched while a run goes on.",
+        Details = "Comments and trailing commas are allowed. `sheaf config sample` prints one to start from.",
+        DefaultText = "none",
+        InFile = false,
+    });
+
+    /// <summary>In the order in which they are shown.</summary>
+    public static IReadOnlyList<OptionSpec> All => Table;
+
+    /// <summary>Heading of a group.</summary>
+    public static string Heading(OptionGroup group) => group switch
+    {
+        OptionGroup.Files => "Input and output",
+        OptionGroup.Segments => "Segments",
+        OptionGroup.Workers => "Workers and buffer",
+        OptionGroup.BadMessages => "Bad messages",
+        OptionGroup.DropRules => "Drop rules",
+        OptionGroup.Display => "Display and configuration",
+    };
+
+    private static OptionSpec<T> Add<T>(OptionSpec<T> spec)
+        where T : notnull
+    {
+        Table.Add(spec);
+        return spec;
+    }
+}

@@ -1,0 +1,121 @@
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+
+namespace Sheaf.Configuration;
+
+/// <summary>The one place where options become the plan, and where options that do not go together are found.</summary>
+internal static class PlanBinder
+{
+    /// <summary>Everything that is wrong with the options, without looking at the files that they name.</summary>
+    public static IReadOnlyList<ConfigurationFault> Check(EffectiveOptions options)
+    {
+        List<ConfigurationFault> faults = [.. options.Faults];
+        (OptionSpec Option, string Path)[] files = [.. FilesOf(options)];
+        for (int i = 0; i < files.Length; i++)
+        {
+            for (int j = i + 1; j < files.Length; j++)
+            {
+                if (!SameFile(files[i].Path, files[j].Path)) continue;
+                EffectiveValue value = options.Find(files[j].Option)!;
+                faults.Add(new ConfigurationFault(files[j].Option.CommandLineName, $"'{value.Text}' is the file of {files[i].Option.CommandLineName} too", value.Source));
+            }
+        }
+        return faults;
+    }
+
+    /// <summary>The plan for a run, or every reason why it cannot begin. Looks at the files, opens none.</summary>
+    public static ProcessSpansPlan? Bind(EffectiveOptions options, out IReadOnlyList<ConfigurationFault> faults)
+    {
+        List<ConfigurationFault> found = [.. Check(options)];
+        AddMissing(options, found);
+        AddUnusableFiles(options, found);
+        faults = found;
+        if (found.Count > 0) return null;
+        return new ProcessSpansPlan
+        {
+            Input = options.Get(OptionTable.Input),
+            Output = options.Get(OptionTable.Output),
+            Overwrite = options.Get(OptionTable.Overwrite),
+            WithHeaders = options.Get(OptionTable.WithHeaders),
+            MaxMessageBytes = (int)options.Get(OptionTable.MaxMessageBytes),
+            Rules = new SegmentRules(
+                (long)options.Get(OptionTable.Timeout).TotalMilliseconds,
+                (long)options.Get(OptionTable.RootTimeout).TotalMilliseconds,
+                (long)options.Get(OptionTable.MaxSegmentAge).TotalMilliseconds,
+                options.Get(OptionTable.MaxSegmentBytes)),
+            Shards = options.Get(OptionTable.Shards),
+            FlusherProcesses = options.Get(OptionTable.FlusherProcesses),
+            MaxBufferBytes = options.Get(OptionTable.MaxBufferBytes).On(options.Machine),
+            OnBufferFull = options.Get(OptionTable.OnBufferFull),
+            MaxUnhealthy = options.Get(OptionTable.MaxUnhealthySeconds),
+            Backpressure = options.Get(OptionTable.BackpressureSeconds),
+            ShutdownTimeout = options.Get(OptionTable.ShutdownTimeout),
+            DeadLetter = options.Get(OptionTable.DeadLetter),
+            Progress = options.Get(OptionTable.Progress),
+            Summary = options.Get(OptionTable.Summary),
+            ConfigPath = options.Find(OptionTable.Config)?.Text,
+            Reloadable = BindReloadable(options),
+        };
+    }
+
+    /// <summary>The reloadable part; only of options without faults.</summary>
+    public static ReloadablePlan BindReloadable(EffectiveOptions options) => new(
+        new DropRules(options.Get(OptionTable.DropOrganizations), options.Get(OptionTable.DropProjects), options.Get(OptionTable.DropTraces)),
+        options.Get(OptionTable.MaxFlushSegments),
+        (double)options.Get(OptionTable.DeadLetterMaxRatio),
+        options.Get(OptionTable.DeadLetterMaxConsecutive),
+        options.Get(OptionTable.LogLevel));
+
+    private static void AddMissing(EffectiveOptions options, List<ConfigurationFault> faults)
+    {
+        foreach (OptionSpec option in OptionTable.All)
+        {
+            // One that was given wrongly has its fault already.
+            if (option.Required && options.Find(option) is null && faults.TrueForAll(f => f.Subject != option.CommandLineName))
+                faults.Add(new ConfigurationFault(option.CommandLineName, $"is required: {option.Range} (or {option.VariableName}, or \"{option.Name}\" in the file)"));
+        }
+    }
+
+    private static void AddUnusableFiles(EffectiveOptions options, List<ConfigurationFault> faults)
+    {
+        if (options.Find(OptionTable.Input) is { } input && input.Text != PathKind.Dash)
+        {
+            if (Directory.Exists(input.Text))
+                faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"'{input.Text}' is a directory", input.Source));
+            else if (!File.Exists(input.Text))
+                faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"there is no file '{input.Text}'", input.Source));
+        }
+        if (options.Find(OptionTable.Output) is not { } output || output.Text == PathKind.Dash) return;
+        if (Directory.Exists(output.Text))
+            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' is a directory", output.Source));
+        else if (Path.GetDirectoryName(Path.GetFullPath(output.Text)) is { } folder && !Directory.Exists(folder))
+            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"there is no directory '{folder}'", output.Source));
+        else if (!options.Get(OptionTable.Overwrite) && new FileInfo(output.Text) is { Exists: true, Length: > 0 })
+            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' exists and is not empty; {OptionTable.Overwrite.CommandLineName} replaces it", output.Source));
+    }
+
+    private static IEnumerable<(OptionSpec Option, string Path)> FilesOf(EffectiveOptions options)
+    {
+        if (options.Find(OptionTable.Input) is { } input && input.Text != PathKind.Dash) yield return (OptionTable.Input, input.Text);
+        if (options.Find(OptionTable.Output) is { } output && output.Text != PathKind.Dash) yield return (OptionTable.Output, output.Text);
+        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetter }) yield return (OptionTable.DeadLetter, deadLetter.Path);
+        if (options.Find(OptionTable.Config) is { } config) yield return (OptionTable.Config, config.Text);
+    }
+
+    /// <summary>By their full names, links followed. Devices may serve twice: /dev/null, /dev/stdin.</summary>
+    private static bool SameFile(string a, string b) =>
+        TargetOf(a) is { } target && target == TargetOf(b) && !target.StartsWith("/dev/", StringComparison.Ordinal);
+
+    private static string TargetOf(string path)
+    {
+        string full = Path.GetFullPath(path);
+        try
+        {
+            return new FileInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full;
+        }
+        catch (IOException)
+        {
+            return full;
+        }
+    }
+}

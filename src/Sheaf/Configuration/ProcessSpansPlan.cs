@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+
+namespace Sheaf.Configuration;
+
+/// <summary>What a run of <c>sheaf process-spans</c> is to do: every value bound and in its range. Immutable.</summary>
+internal sealed record ProcessSpansPlan
+{
+    /// <summary>A path, or <c>-</c> for standard input.</summary>
+    public required string Input { get; init; }
+
+    /// <summary>A path, or <c>-</c> for standard output.</summary>
+    public required string Output { get; init; }
+    public required bool Overwrite { get; init; }
+    public required bool WithHeaders { get; init; }
+    public required int MaxMessageBytes { get; init; }
+    public required SegmentRules Rules { get; init; }
+    public required int Shards { get; init; }
+    public required int FlusherProcesses { get; init; }
+    public required long MaxBufferBytes { get; init; }
+    public required BufferFullPolicy OnBufferFull { get; init; }
+    public required TimeSpan MaxUnhealthy { get; init; }
+    public required TimeSpan Backpressure { get; init; }
+    public required TimeSpan ShutdownTimeout { get; init; }
+    public required DeadLetterTarget DeadLetter { get; init; }
+    public required ProgressMode Progress { get; init; }
+    public required SummaryFormat Summary { get; init; }
+
+    /// <summary>The watched file, if there is one.</summary>
+    public required string? ConfigPath { get; init; }
+
+    /// <summary>What can change during the run, as it is at the start; <see cref="LivePlan"/> has what holds now.</summary>
+    public required ReloadablePlan Reloadable { get; init; }
+}
+
+/// <summary>The part of the plan that a change of the file changes during a run. Immutable; swapped whole.</summary>
+/// <param name="DeadLetterMaxRatio">0 to 1; applied after 1000 messages.</param>
+/// <param name="DeadLetterMaxConsecutive">0 = no limit.</param>
+internal sealed record ReloadablePlan(
+    DropRules DropRules,
+    int MaxFlushSegments,
+    double DeadLetterMaxRatio,
+    int DeadLetterMaxConsecutive,
+    LogLevel LogLevel);
+
+/// <summary>The reloadable plan that holds now. Anyone may read it, at any time; one watcher swaps it. Take it once per batch, not once per span.</summary>
+internal sealed class LivePlan(ReloadablePlan initial)
+{
+    private volatile ReloadablePlan _current = initial;
+
+    public ReloadablePlan Current
+    {
+        get => _current;
+        set => _current = value;
+    }
+}
