@@ -1,0 +1,23 @@
+namespace Sheaf.Commands;
+
+/// <summary>What the process says when it ends. Frozen: scripts depend on the numbers.</summary>
+internal static class ExitCode
+{
+    public const int Done = 0;
+    public const int Failed = 1;
+    public const int Configuration = 2;
+    public const int DeadLetters = 3;
+    public const int Interrupted = 130;
+    public const int Terminated = 143;
+
+    /// <summary>For help and docs.</summary>
+    public static IReadOnlyList<(int Code, string Meaning)> All { get; } =
+    [
+        (Done, "done"),
+        (Failed, "the run failed; standard error says why"),
+        (Configuration, "the configuration has faults; nothing was started"),
+        (DeadLetters, "stopped by a limit on dead letters, or by --dead-letter stop"),
+        (Interrupted, "interrupted (SIGINT, Ctrl-C)"),
+        (Terminated, "terminated (SIGTERM)"),
+    ];
+}
