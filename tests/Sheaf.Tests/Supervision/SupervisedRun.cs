@@ -89,11 +89,12 @@ internal static class Eventually
     public static async Task TrueAsync(Func<bool> condition, string what, Action? nudge = null)
     {
         long begun = TimeProvider.System.GetTimestamp();
-        while (!condition())
+        for (int look = 0; !condition(); look++)
         {
             Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}.");
             nudge?.Invoke();
-            await Task.Delay(1);
+            if (look < 200) await Task.Yield();
+            else await Task.Delay(1);
         }
     }
 

@@ -19,22 +19,27 @@ public class ThreadHostTests
     [Fact]
     public async Task A_worker_is_one_named_thread_whatever_it_awaits()
     {
-        var threads = new ConcurrentBag<Thread>();
+        var threads = new ConcurrentBag<(int Id, string? Name, bool IsBackground, bool IsPooled)>();
         IWorkerHandle worker = Start(async cancel =>
         {
             for (int i = 0; i < 50; i++)
             {
-                threads.Add(Thread.CurrentThread);
+                Note();
                 await (i % 2 == 0 ? Task.Run(() => { }, cancel) : Task.Delay(1, cancel));
             }
-            threads.Add(Thread.CurrentThread);
+            Note();
         });
 
         Assert.Equal(new WorkerExit(0, null), await ExitOf(worker));
-        Thread thread = Assert.Single(threads.Distinct());
-        Assert.Equal("flusher-1", thread.Name);
-        Assert.True(thread.IsBackground || !thread.IsAlive);
-        Assert.False(thread.IsAlive && thread.IsThreadPoolThread);
+        Assert.Equal(51, threads.Count);
+        (_, string? name, bool isBackground, bool isPooled) = Assert.Single(threads.Distinct());
+        Assert.Equal(("flusher-1", true, false), (name, isBackground, isPooled));
+
+        void Note()
+        {
+            Thread now = Thread.CurrentThread;
+            threads.Add((now.ManagedThreadId, now.Name, now.IsBackground, now.IsThreadPoolThread));
+        }
     }
 
     [Fact]
