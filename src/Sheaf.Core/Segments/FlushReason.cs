@@ -21,18 +21,3 @@ public enum FlushReason : byte
     /// <summary>The input ended.</summary>
     Shutdown,
 }
-
-/// <summary>How reasons are written outside the process: headers, tags, logs. Frozen by a test.</summary>
-public static class FlushReasons
-{
-    /// <summary>The reason in snake case.</summary>
-    public static string Text(this FlushReason reason) => reason switch
-    {
-        FlushReason.RootTimeout => "root_timeout",
-        FlushReason.IdleTimeout => "idle_timeout",
-        FlushReason.MaxAge => "max_age",
-        FlushReason.MaxBytes => "max_bytes",
-        FlushReason.BufferFull => "buffer_full",
-        FlushReason.Shutdown => "shutdown",
-    };
-}

@@ -109,7 +109,7 @@ public sealed class SheafMetrics : IDisposable
             () => shards.SelectMany(s => Enum.GetValues<FlushReason>().Select(reason => new Measurement<long>(
                 control.Shard(s).Segments(reason),
                 new KeyValuePair<string, object?>("shard", s.ToString()),
-                new KeyValuePair<string, object?>("reason", reason.Text())))),
+                new KeyValuePair<string, object?>("reason", reason.Name())))),
             "{segment}", "Segments produced, by the reason they closed.");
         Gauge(Names.BufferedSpans, "{span}", "Spans in the buffer.", s => depth(s).Spans);
         Gauge(Names.BufferedBytes, "By", "Bytes of payloads in the buffer.", s => depth(s).PayloadBytes);

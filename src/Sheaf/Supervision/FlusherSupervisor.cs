@@ -20,6 +20,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
     private readonly ImmutableArray<SupervisedWorker> _workers;
     private readonly SupervisionOptions _options;
     private readonly IntakeGate _gate;
+    private readonly Action<string> _backpressure;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
@@ -28,13 +29,15 @@ internal sealed partial class FlusherSupervisor : IDisposable
     /// <param name="control">With the workers and shards of the plan.</param>
     /// <param name="gate">Its reason <see cref="PauseReasons.Backpressure"/> is owned by the supervisor.</param>
     /// <param name="unhealthy">Counts <c>flusher_unhealthy</c>: the cause (<c>hang</c>, <c>no_process_1</c>), and one of the worker's shards.</param>
+    /// <param name="backpressure">Counts a pause of the input: the shards of the worker that is behind.</param>
     public FlusherSupervisor(
         ShardPlan plan, IWorkerHost host, ControlBlock control, SupervisionOptions options, IntakeGate gate, Action<string, ShardId> unhealthy,
-        TimeProvider time, ILogger<FlusherSupervisor> logger)
+        Action<string> backpressure, TimeProvider time, ILogger<FlusherSupervisor> logger)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(control.WorkerCount, plan.Workers.Length);
         _options = options;
         _gate = gate;
+        _backpressure = backpressure;
         _time = time;
         _logger = logger;
         _workers =
@@ -70,12 +73,6 @@ internal sealed partial class FlusherSupervisor : IDisposable
         Log.WorkersHealthy(_logger, _workers.Length, _time.GetElapsedTime(begun).TotalMilliseconds);
         _keeping = [.. _workers.Select(worker => Task.Run(() => worker.KeepAsync(_stopping.Token), CancellationToken.None))];
         Completion = Task.Run(KeepAllAsync, CancellationToken.None);
-    }
-
-    /// <summary>Whether workers flush their oldest segments early, because the buffer is full. No effect once they were told to end.</summary>
-    public void Relieve(bool on)
-    {
-        foreach (SupervisedWorker worker in _workers) worker.Tell(on ? WorkerCommand.Relieve : WorkerCommand.Run);
     }
 
     /// <summary>
@@ -157,6 +154,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
             if (behind is not null && !paused)
             {
                 _gate.Pause(PauseReasons.Backpressure);
+                _backpressure(behind.Shards.Tag);
                 Log.IntakePaused(_logger, behind.Shards.Worker, behind.Shards.Tag, behind.Behind.TotalSeconds);
             }
             else if (behind is null && paused)

@@ -129,7 +129,7 @@ internal sealed partial class SupervisedWorker
 
     private bool HasEndedAsTold(WorkerExit exit) => _cells.Command switch
     {
-        WorkerCommand.Run or WorkerCommand.Relieve => false,
+        WorkerCommand.Run => false,
         WorkerCommand.Drain => exit.Code == WorkerExit.AsTold,
         WorkerCommand.Stop => true, // whatever it could not finish is still in the buffer
     };

@@ -25,6 +25,7 @@ public class BackpressureTests
 
         Assert.False(run.Gate.IsPaused);
         await Eventually.CompletedAsync(waiting, "the input to go on");
+        Assert.Single(run.Backpressure);
         Assert.Equal((1, 1), (run.Log.Count(EventIds.IntakePausedByBackpressure), run.Log.Count(EventIds.IntakeResumedFromBackpressure)));
         await run.Supervisor.StopAsync(TimeSpan.Zero);
     }

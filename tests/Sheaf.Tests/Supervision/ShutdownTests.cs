@@ -143,25 +143,10 @@ public class ShutdownTests
 
         Task<StopReport> stop = run.Supervisor.StopAsync(s_deadline);
         _ = run.Supervisor.DrainAsync(CancellationToken.None);
-        run.Supervisor.Relieve(true);
         Assert.All(run.Host.Lives, worker => Assert.Equal(WorkerCommand.Stop, worker.Cells.Command));
         run.Clock.Advance(s_deadline);
 
         Assert.Equal(3, (await stop.WaitAsync(Eventually.Patience)).Forced.Length);
         await drain.WaitAsync(Eventually.Patience);
-    }
-
-    [Fact]
-    public async Task Workers_relieve_a_full_buffer_until_told_otherwise()
-    {
-        var run = new SupervisedRun();
-        await run.StartAsync();
-
-        run.Supervisor.Relieve(true);
-        Assert.All(run.Host.Lives, worker => Assert.Equal(WorkerCommand.Relieve, worker.Cells.Command));
-        run.Supervisor.Relieve(false);
-
-        Assert.All(run.Host.Lives, worker => Assert.Equal(WorkerCommand.Run, worker.Cells.Command));
-        await run.Supervisor.StopAsync(TimeSpan.Zero);
     }
 }

@@ -18,7 +18,8 @@ internal sealed class SupervisedRun
         Control = new ControlBlock(plan.Workers.Length, shards);
         Host = new ScriptedHost(Control, Clock);
         Supervisor = new FlusherSupervisor(
-            plan, Host, Control, new SupervisionOptions(), Gate, (cause, shard) => Unhealthy.Enqueue((cause, shard.Value)), Clock, Log);
+            plan, Host, Control, new SupervisionOptions(), Gate, (cause, shard) => Unhealthy.Enqueue((cause, shard.Value)),
+            Backpressure.Enqueue, Clock, Log);
     }
 
     public TestClock Clock { get; } = new();
@@ -30,6 +31,8 @@ internal sealed class SupervisedRun
     public IntakeGate Gate { get; } = new();
 
     public ConcurrentQueue<(string Cause, int Shard)> Unhealthy { get; } = new();
+
+    public ConcurrentQueue<string> Backpressure { get; } = new();
 
     public EventRecorder Log { get; } = new();
 

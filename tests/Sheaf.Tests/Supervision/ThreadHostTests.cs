@@ -161,7 +161,7 @@ public class ThreadHostTests
         }
         var host = new ThreadHost(Create, s_grace, _clock, NullLogger<ThreadHost>.Instance);
         using var supervisor = new FlusherSupervisor(
-            ShardPlan.Deal(2, 1), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, _clock,
+            ShardPlan.Deal(2, 1), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, _ => { }, _clock,
             NullLogger<FlusherSupervisor>.Instance);
         Task start = supervisor.StartAsync(CancellationToken.None);
         await Eventually.TrueAsync(() => start.IsCompleted, "the start", () => _clock.Advance(TimeSpan.FromMilliseconds(10)));
@@ -194,7 +194,7 @@ public class ThreadHostTests
         });
         var host = new ThreadHost(Create, s_grace, TimeProvider.System, NullLogger<ThreadHost>.Instance);
         using var supervisor = new FlusherSupervisor(
-            ShardPlan.Deal(4, 2), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, TimeProvider.System,
+            ShardPlan.Deal(4, 2), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, _ => { }, TimeProvider.System,
             NullLogger<FlusherSupervisor>.Instance);
         await supervisor.StartAsync(CancellationToken.None);
 

@@ -52,6 +52,12 @@ public sealed class MemoryBuffer
         }
     }
 
+    /// <summary>Share of <see cref="MaxBytes"/> in use: 1 or more is full.</summary>
+    public double Load => (double)UsedBytes / MaxBytes;
+
+    /// <summary>What is buffered for a shard now.</summary>
+    public BufferDepth Measure(ShardId shard) => Shard(shard).Measure();
+
     /// <summary>A client. It claims nothing before it has taken a shard over.</summary>
     public ISpanBuffer OpenClient() => new MemorySpanBuffer(this);
 

@@ -42,9 +42,9 @@ internal sealed class MemorySpanBuffer(MemoryBuffer buffer) : ISpanBuffer
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(buffer.Shard(shard).Measure());
+    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(buffer.Measure(shard));
 
-    public ValueTask<double> LoadAsync(CancellationToken cancel) => new((double)buffer.UsedBytes / buffer.MaxBytes);
+    public ValueTask<double> LoadAsync(CancellationToken cancel) => new(buffer.Load);
 
     /// <summary>Nothing to give back: claims that are left are taken over by the next client.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -1,0 +1,93 @@
+using Sheaf.Buffering;
+using Sheaf.Spans;
+
+namespace Sheaf.Ingesting;
+
+/// <summary>What one lane of the pipeline works with: a block, its parser, and a batch per shard. All of it is used again for the next block.</summary>
+internal sealed class IngestLane
+{
+    private readonly JsonSpanParser _parser = new();
+    private readonly int _maxMessageBytes;
+
+    public IngestLane(IngestOptions options)
+    {
+        _maxMessageBytes = options.MaxMessageBytes;
+        Block = new InputBlock(options.BlockBytes);
+        Batches = [.. Enumerable.Range(0, options.Shards).Select(s => new SpanBatch(new ShardId(s)))];
+        Tallies = new ShardTally[options.Shards];
+    }
+
+    public InputBlock Block { get; }
+
+    /// <summary>Number of the block in the order of reading.</summary>
+    public long Ticket { get; set; }
+
+    /// <summary>By shard: the usable spans of the block.</summary>
+    public SpanBatch[] Batches { get; }
+
+    /// <summary>By shard.</summary>
+    public ShardTally[] Tallies { get; }
+
+    /// <summary>The block's bad messages, by index, in order.</summary>
+    public List<(int Message, SpanFault Fault)> Faults { get; } = [];
+
+    /// <summary>Parses the whole block.</summary>
+    public void Parse(DropRules drops)
+    {
+        foreach (SpanBatch batch in Batches) batch.Reset(Block.Buffer);
+        Array.Clear(Tallies);
+        Faults.Clear();
+        ReadOnlySpan<InputMessage> messages = Block.Messages;
+        TraceSpan span = default;
+        bool anyDrops = drops.Any;
+        for (int i = 0; i < messages.Length; i++)
+        {
+            ref readonly InputMessage message = ref messages[i];
+            if (message.Length > _maxMessageBytes)
+            {
+                Faults.Add((i, new SpanFault(SpanFaultKind.TooLarge, SpanField.None, _maxMessageBytes)));
+                continue;
+            }
+            if (!_parser.TryParse(Block.BytesOf(message), ref span, out SpanFault fault))
+            {
+                Faults.Add((i, fault));
+                continue;
+            }
+            ShardId shard = Block.Shard ?? ShardId.Of(span.Trace.TraceId, Batches.Length);
+            ref ShardTally tally = ref Tallies[shard.Value];
+            if (anyDrops && drops.Drops(span.OrganizationId, span.Trace))
+            {
+                tally.Dropped++;
+                tally.DroppedBytes += message.Length;
+                continue;
+            }
+            span.SourceOffset = message.SourceOffset;
+            span.StreamTimeMs = message.TimestampMs == InputMessage.NoTimestamp ? span.ReceivedMs : message.TimestampMs;
+            span.PayloadStart = message.Start;
+            span.PayloadLength = message.Length;
+            Batches[shard.Value].Add() = span;
+            tally.Bytes += message.Length;
+            if (span.IsSegmentRoot) tally.SegmentRoots++;
+        }
+    }
+
+    /// <summary>Makes the stream times of a batch a running maximum from the shard's clock on. Returns the clock after it.</summary>
+    public static long SetStreamTimes(SpanBatch batch, long clock)
+    {
+        foreach (ref TraceSpan span in batch.Spans)
+        {
+            if (span.StreamTimeMs > clock) clock = span.StreamTimeMs;
+            else span.StreamTimeMs = clock;
+        }
+        return clock;
+    }
+}
+
+/// <summary>What a block held for a shard.</summary>
+internal struct ShardTally
+{
+    public long Bytes;
+    public long SegmentRoots;
+    public long Dropped;
+    public long DroppedBytes;
+}

@@ -1,0 +1,240 @@
+using Sheaf.Buffering;
+using Sheaf.Flushing;
+using Sheaf.Spans;
+
+namespace Sheaf.Ingesting;
+
+/// <summary>
+/// From the source into the buffer: several lanes read a block each, in turn, parse it side by side, and append it shard by shard in the
+/// order in which the blocks were read. So parsing scales over cores, and each shard still sees its input in order.
+/// </summary>
+/// <remarks>
+/// It holds itself back in three ways, none of which drops anything: while the gate is closed, while the buffer is full, and while the flushing of
+/// what is due lies too far behind. When it returns, all that was read is appended, a dead letter, or dropped by a rule, and counted.
+/// </remarks>
+public sealed class IngestPipeline : IDisposable
+{
+    private const double ResumeLoad = 0.95;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
+
+    private readonly IngestOptions _options;
+    private readonly ISpanSource _source;
+    private readonly ISpanBuffer _buffer;
+    private readonly ControlBlock _control;
+    private readonly IngestCounters _counters;
+    private readonly IDeadLetterSink _deadLetters;
+    private readonly Func<IngestRules> _rules;
+    private readonly IntakeGate _gate;
+    private readonly Action<ShardId> _clockMoved;
+    private readonly TimeProvider _time;
+
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private readonly Turnstile[] _turnstiles;
+    private readonly long[][] _clocksByBlock;
+    private long _nextBlock;
+    private bool _ended;
+
+    // Owned by whoever is in the first shard's turnstile.
+    private long _messages;
+    private long _bad;
+    private long _badInARow;
+    private long _lastBad;
+
+    /// <param name="rules">Read once per block, so that a reload takes effect.</param>
+    /// <param name="clockMoved">Called when a shard's clock has moved, to wake its worker.</param>
+    public IngestPipeline(
+        IngestOptions options, ISpanSource source, ISpanBuffer buffer, ControlBlock control, IngestCounters counters,
+        IDeadLetterSink deadLetters, Func<IngestRules> rules, IntakeGate gate, Action<ShardId> clockMoved, TimeProvider time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Lanes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.LeadBlocks, options.Lanes);
+        _options = options;
+        _source = source;
+        _buffer = buffer;
+        _control = control;
+        _counters = counters;
+        _deadLetters = deadLetters;
+        _rules = rules;
+        _gate = gate;
+        _clockMoved = clockMoved;
+        _time = time;
+        _turnstiles = [.. Enumerable.Range(0, options.Shards).Select(_ => new Turnstile())];
+        _clocksByBlock = [.. Enumerable.Range(0, options.LeadBlocks).Select(_ => Enumerable.Repeat(long.MinValue, options.Shards).ToArray())];
+    }
+
+    /// <summary>Runs until the input ends, or until <paramref name="stop"/>; then what was read is still appended. Runs once.</summary>
+    /// <exception cref="SourceException">The input failed.</exception>
+    /// <exception cref="RunStoppedException">A limit of the dead letters was reached.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        using var abort = new CancellationTokenSource();
+        Task[] lanes = [.. Enumerable.Range(0, _options.Lanes).Select(_ => Task.Run(() => RunLaneAsync(abort, stop), CancellationToken.None))];
+        try
+        {
+            await Task.WhenAll(lanes);
+        }
+        catch
+        {
+            // The lane that failed first says why; the others were only told to give up.
+            foreach (Task lane in lanes)
+                if (lane.Exception?.InnerException is { } cause and not OperationCanceledException)
+                    System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(cause);
+            throw;
+        }
+    }
+
+    public void Dispose() => _reading.Dispose();
+
+    private async Task RunLaneAsync(CancellationTokenSource abort, CancellationToken stop)
+    {
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, abort.Token);
+            var lane = new IngestLane(_options);
+            while (await ReadAsync(lane, either.Token))
+            {
+                IngestRules rules = _rules();
+                lane.Parse(rules.Drops);
+                await AppendAsync(lane, rules.DeadLetters, abort.Token);
+            }
+        }
+        catch
+        {
+            await abort.CancelAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Reads the next block when there is room for it. False at the end of the input, or when told to stop.</summary>
+    private async ValueTask<bool> ReadAsync(IngestLane lane, CancellationToken cancel)
+    {
+        try
+        {
+            await _reading.WaitAsync(cancel);
+            try
+            {
+                if (_ended) return false;
+                await _gate.WaitWhilePausedAsync(cancel);
+                await WaitForFlushersAsync(cancel);
+                await WaitForRoomAsync(cancel);
+                if (!await _source.ReadAsync(lane.Block, cancel))
+                {
+                    _ended = true;
+                    return false;
+                }
+                lane.Ticket = _nextBlock++;
+                return true;
+            }
+            finally
+            {
+                _reading.Release();
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
+    {
+        long[] clocks = _clocksByBlock[lane.Ticket % _clocksByBlock.Length];
+        for (int s = 0; s < _turnstiles.Length; s++)
+        {
+            var shard = new ShardId(s);
+            await _turnstiles[s].EnterAsync(lane.Ticket, abort);
+            if (s == 0) await WriteDeadLettersAsync(lane, limits, abort);
+            ShardCells cells = _control.Shard(shard);
+            SpanBatch batch = lane.Batches[s];
+            if (batch.Count > 0)
+            {
+                long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
+                await _buffer.AppendAsync(batch, abort);
+                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
+                cells.ClockMs = clock;
+                _clockMoved(shard);
+            }
+            if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
+            clocks[s] = cells.ClockMs;
+            _turnstiles[s].Leave();
+        }
+    }
+
+    private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
+    {
+        ShardId shard = lane.Block.Shard ?? new ShardId(0);
+        long before = _messages;
+        _messages += lane.Block.Messages.Length;
+        foreach ((int index, SpanFault fault) in lane.Faults)
+        {
+            InputMessage message = lane.Block.Messages[index];
+            var letter = new DeadLetter(fault, _source.Name, shard, message.SourceOffset, lane.Block.Buffer.Slice(message.Start, message.Length));
+            await _deadLetters.WriteAsync(letter, abort);
+            _counters.CountDeadLetter(shard, message.Length);
+            long number = before + index + 1;
+            _badInARow = number == _lastBad + 1 ? _badInARow + 1 : 1;
+            _lastBad = number;
+            _bad++;
+            if (limits.Exceeded(_messages, _bad, _badInARow) is { } reason)
+            {
+                throw new RunStoppedException(
+                    $"{reason}. The last one: {_source.Name}, {message.SourceOffset}: {fault.Field.Name()}.");
+            }
+        }
+    }
+
+    /// <summary>Holds the input while what became due some blocks ago is still waiting to be flushed.</summary>
+    private async ValueTask WaitForFlushersAsync(CancellationToken cancel)
+    {
+        long[] clocks = _clocksByBlock[_nextBlock % _clocksByBlock.Length];
+        for (int s = 0; s < clocks.Length; s++)
+        {
+            while (_control.Shard(new ShardId(s)).FlushedThroughMs < clocks[s])
+                await Task.Delay(Pause, _time, cancel);
+        }
+    }
+
+    private async ValueTask WaitForRoomAsync(CancellationToken cancel)
+    {
+        if (await _buffer.LoadAsync(cancel) < 1) return;
+        _gate.Pause(PauseReasons.BufferFull);
+        try
+        {
+            while (await _buffer.LoadAsync(cancel) >= ResumeLoad)
+            {
+                // While the input waits its clock stands still. Once all that is due has left, waiting longer would never help.
+                if (_options.OnBufferFull == OnBufferFull.FlushOldest || NothingIsDue()) FlushOldest(true);
+                await Task.Delay(Pause, _time, cancel);
+            }
+        }
+        finally
+        {
+            FlushOldest(false);
+            _gate.Resume(PauseReasons.BufferFull);
+        }
+    }
+
+    private bool NothingIsDue()
+    {
+        for (int s = 0; s < _options.Shards; s++)
+        {
+            ShardCells cells = _control.Shard(new ShardId(s));
+            if (cells.FlushedThroughMs < cells.ClockMs) return false;
+        }
+        return true;
+    }
+
+    private void FlushOldest(bool value)
+    {
+        for (int s = 0; s < _options.Shards; s++)
+        {
+            ShardCells cells = _control.Shard(new ShardId(s));
+            if (cells.FlushOldest == value) continue;
+            cells.FlushOldest = value;
+            _clockMoved(new ShardId(s));
+        }
+    }
+}
+
+/// <summary>What of the ingest side can change while it runs. Immutable; swapped as a whole.</summary>
+public sealed record IngestRules(DropRules Drops, DeadLetterLimits DeadLetters);
