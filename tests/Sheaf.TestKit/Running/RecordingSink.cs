@@ -1,0 +1,53 @@
+using System.Text;
+using Sheaf.Flushing;
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+
+namespace Sheaf.TestKit.Running;
+
+/// <summary>A message as a sink received it.</summary>
+public sealed record ProducedMessage(SegmentMessage Header, string Body);
+
+/// <summary>Keeps what was produced. Shared by all workers of a run, as a topic would be.</summary>
+/// <param name="chance">Null: no pauses.</param>
+public sealed class RecordingSink(Random? chance = null) : ISegmentSink
+{
+    private readonly List<ProducedMessage> _messages = [];
+
+    /// <summary>Asked before anything is kept; may throw.</summary>
+    public Action? BeforeProduce { get; set; }
+
+    public IReadOnlyList<ProducedMessage> Messages
+    {
+        get
+        {
+            lock (_messages) return [.. _messages];
+        }
+    }
+
+    public async ValueTask ProduceAsync(SegmentBatch batch, CancellationToken cancel)
+    {
+        if (chance is not null) await TestDelay.RandomAsync(chance, cancel);
+        BeforeProduce?.Invoke();
+        lock (_messages)
+        {
+            foreach (SegmentMessage message in batch.Messages) _messages.Add(new ProducedMessage(message, Encoding.UTF8.GetString(batch.BodyOf(message))));
+        }
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>Keeps dead letters.</summary>
+public sealed class DeadLetterList : IDeadLetterSink
+{
+    public List<(DeadLetter Letter, byte[] Message)> Letters { get; } = [];
+
+    public ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel)
+    {
+        Letters.Add((letter, letter.Message.ToArray()));
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,157 @@
+using System.Collections.Frozen;
+using System.Text;
+using Sheaf.Buffering.Memory;
+using Sheaf.Flushing;
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+using Sheaf.Spans;
+using Sheaf.TestKit.Running;
+
+namespace Sheaf.Tests.Ingesting;
+
+public class IngestPipelineTests
+{
+    private static readonly SegmentRules Rules = new();
+
+    [Fact]
+    public async Task A_bad_message_is_a_dead_letter_with_its_place_and_the_run_goes_on()
+    {
+        TestMessage[] input = [.. RandomInput.Messages(1, 50, shards: 1)];
+        input[17] = input[17] with { Bytes = "{\"trace_id\":"u8.ToArray() };
+        using var run = new PipelineRun(input, Rules);
+        await run.RunAsync();
+
+        (DeadLetter letter, byte[] message) = Assert.Single(run.DeadLetters.Letters);
+        Assert.Equal(17, letter.SourceOffset);
+        Assert.Equal(SpanFaultKind.Truncated, letter.Fault.Kind);
+        Assert.Equal("{\"trace_id\":", Encoding.UTF8.GetString(message));
+        Assert.Equal(50, run.Counters.Received(new ShardId(0)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Dead_letters_come_in_input_order_whatever_the_lanes(int lanes)
+    {
+        TestMessage[] input = [.. Enumerable.Range(0, 400).Select(i => new TestMessage(Encoding.UTF8.GetBytes($"bad {i}")))];
+        using var run = new PipelineRun(input, Rules, shards: 2, lanes: lanes, chance: new Random(lanes));
+        await run.RunAsync();
+        Assert.Equal(Enumerable.Range(0, 400).Select(i => $"bad {i}"), run.DeadLetters.Letters.Select(l => Encoding.UTF8.GetString(l.Message)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Theory]
+    [InlineData(3, 3, false)]
+    [InlineData(3, 4, true)]
+    public async Task More_bad_messages_in_a_row_than_allowed_stop_the_run(long allowed, int bad, bool stops)
+    {
+        List<TestMessage> input = [.. RandomInput.Messages(1, 40, shards: 1)];
+        // Not in a row with the others.
+        input.Insert(0, new TestMessage("bad"u8.ToArray(), 0, 0));
+        for (int i = 0; i < bad; i++) input.Insert(20, new TestMessage("bad"u8.ToArray(), 0, 0));
+        using var run = new PipelineRun(input, Rules, lanes: 2, chance: new Random(1)) { IngestRules = new(DropRules.None, new DeadLetterLimits(1, allowed)) };
+        if (!stops)
+        {
+            await run.RunAsync();
+            return;
+        }
+        RunStoppedException e = await Assert.ThrowsAsync<RunStoppedException>(() => run.RunAsync());
+        Assert.Contains("dead-letter-max-consecutive", e.Message, StringComparison.Ordinal);
+        Assert.Equal(bad + 1, run.DeadLetters.Letters.Count); // the one too many is kept as well
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task A_larger_share_of_bad_messages_than_allowed_stops_the_run()
+    {
+        List<TestMessage> input = [.. RandomInput.Messages(1, 2000, shards: 1)];
+        for (int i = 0; i < 2000; i += 10) input[i] = input[i] with { Bytes = "bad"u8.ToArray() };
+        using var run = new PipelineRun(input, Rules, chance: new Random(1)) { IngestRules = new(DropRules.None, new DeadLetterLimits(0.05, 0)) };
+        RunStoppedException e = await Assert.ThrowsAsync<RunStoppedException>(() => run.RunAsync());
+        Assert.Contains("dead-letter-max-ratio", e.Message, StringComparison.Ordinal);
+        Assert.InRange(run.DeadLetters.Letters.Count, 100, 110); // not before the thousandth message
+    }
+
+    [Fact]
+    public async Task A_message_longer_than_allowed_is_a_dead_letter_whole()
+    {
+        byte[] large = Encoding.UTF8.GetBytes("{\"x\":\"" + new string('y', 5000) + "\"}");
+        using var run = new PipelineRun([new TestMessage(large)], Rules) { Options = new IngestOptions(1, 1, MaxMessageBytes: 1000) };
+        await run.RunAsync();
+        (DeadLetter letter, byte[] message) = Assert.Single(run.DeadLetters.Letters);
+        Assert.Equal(SpanFaultKind.TooLarge, letter.Fault.Kind);
+        Assert.Equal(large, message);
+    }
+
+    [Fact]
+    public async Task Spans_that_a_rule_names_are_dropped_and_counted()
+    {
+        var drops = DropRules.None with { Projects = new[] { 1L }.ToFrozenSet() };
+        using var run = new PipelineRun(RandomInput.Messages(3, 200, shards: 2), Rules, shards: 2) { IngestRules = new(drops, new DeadLetterLimits()) };
+        await run.RunAsync();
+        Assert.All(run.Sink.Messages, m => Assert.Equal(2, m.Header.Trace.ProjectId));
+        Assert.InRange(run.Counters.Dropped(new ShardId(0)), 1, 199);
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task When_the_input_fails_what_was_read_is_kept_and_the_failure_is_told()
+    {
+        TestMessage[] input = RandomInput.Messages(4, 100, shards: 1);
+        using var run = new PipelineRun(input, Rules, lanes: 3)
+        {
+            Source = new MessageListSource(input, new Random(1)) { Failure = new SourceException("the disk is gone") },
+        };
+        SourceException e = await Assert.ThrowsAsync<SourceException>(() => run.RunAsync());
+        Assert.Equal("the disk is gone", e.Message);
+        Assert.Equal(100, run.Counters.Received(new ShardId(0)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task A_stop_ends_the_reading_and_what_was_read_is_stored()
+    {
+        TestMessage[] input = RandomInput.Messages(5, 20_000, shards: 2);
+        using var stop = new CancellationTokenSource();
+        var source = new MessageListSource(input, new Random(1));
+        using var run = new PipelineRun(input, Rules, shards: 2, lanes: 3) { Source = source };
+        Task running = run.RunAsync(stop: stop.Token);
+        while (source.Read < 500) await Task.Yield();
+        await stop.CancelAsync();
+        await running;
+        Assert.InRange(source.Read, 500, 19_999);
+        Assert.Equal(source.Read, run.Counters.Received(new ShardId(0)) + run.Counters.Received(new ShardId(1)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Theory]
+    [InlineData(OnBufferFull.Pause)]
+    [InlineData(OnBufferFull.FlushOldest)]
+    public async Task A_full_buffer_holds_the_input_and_recovers_by_itself(OnBufferFull policy)
+    {
+        // Nothing becomes due while the input waits: its clock stands still. The oldest leave early, and say so; nothing is lost.
+        TestMessage[] input = [.. RandomInput.Messages(6, 3000, shards: 2).Select(m => m with { TimestampMs = 1_700_000_000_000 })];
+        using var run = new PipelineRun(input, Rules, shards: 2, workers: 2, chance: new Random(1))
+        {
+            Options = new IngestOptions(2, 1, OnBufferFull: policy),
+            Buffer = new MemoryBuffer(Rules, 2, maxBytes: 200_000),
+        };
+        await run.RunAsync();
+        run.AssertLedgerAddsUp();
+        Assert.False(run.Gate.IsPaused);
+        Assert.Contains(run.Sink.Messages, m => m.Header.Reason == FlushReason.BufferFull);
+        Assert.Equal(0, run.Buffer.Measure(new ShardId(0)).Spans);
+        Assert.False(run.Control.Shard(new ShardId(0)).FlushOldest);
+    }
+
+    [Fact]
+    public async Task The_clock_of_a_shard_is_the_running_maximum_of_its_timestamps()
+    {
+        TestMessage[] input = RandomInput.Messages(8, 500, shards: 2);
+        using var run = new PipelineRun(input, Rules, shards: 2, lanes: 2, chance: new Random(2));
+        await run.RunAsync();
+        for (int s = 0; s < 2; s++)
+            Assert.Equal(input.Where(m => m.Shard == s).Max(m => m.TimestampMs), run.Control.Shard(new ShardId(s)).ClockMs);
+    }
+}
