@@ -1,0 +1,172 @@
+namespace Sheaf.Spans;
+
+/// <summary>Turns the values that a walk has found into a span, by the input rules of design.md. Keeps the first fault it meets. For one message, on the stack.</summary>
+internal ref struct JsonSpanFields
+{
+    private readonly JsonSpanWalk _walk;
+    private SpanFault _fault;
+
+    private JsonSpanFields(in JsonSpanWalk walk) => _walk = walk;
+
+    /// <summary>Fills <paramref name="span"/>, but for the hash and what the parser does not know.</summary>
+    public static bool TryRead(in JsonSpanWalk walk, ref TraceSpan span, out SpanFault fault)
+    {
+        // In the order of SpanField, for the first fault is the one that is reported.
+        var fields = new JsonSpanFields(in walk);
+        TraceId trace = fields.TraceId();
+        SpanId id = fields.Id(SpanField.SpanId, required: true) ?? default;
+        long project = fields.Integer(SpanField.ProjectId, long.MaxValue);
+        span.OrganizationId = fields.Integer(SpanField.OrganizationId, long.MaxValue);
+        fields.FiniteNumber(SpanField.StartTimestamp);
+        fields.FiniteNumber(SpanField.EndTimestamp);
+        span.ReceivedMs = fields.Milliseconds(SpanField.Received);
+        fields.Integer(SpanField.RetentionDays, ushort.MaxValue);
+        fields.String(SpanField.Status, required: true);
+        SpanId? parent = fields.Id(SpanField.ParentSpanId, required: false);
+        IsSegmentForm isSegment = fields.IsSegment(out int isSegmentAt);
+        fields.String(SpanField.Name, required: false);
+        SegmentIdForm segmentId = fields.SegmentId(out int segmentIdAt, out SpanId? explicitSegment);
+
+        span.Trace = new TraceKey(project, trace);
+        span.SpanId = id;
+        span.IsSegmentRoot = parent is null || isSegment == IsSegmentForm.True;
+        span.EffectiveParent = span.IsSegmentRoot ? id : explicitSegment ?? parent.GetValueOrDefault();
+        span.Edits = new PayloadEdits(isSegmentAt, segmentIdAt, isSegment, segmentId, walk.Repeats);
+        fault = fields._fault;
+        return fault.Kind == SpanFaultKind.None;
+    }
+
+    private TraceId TraceId()
+    {
+        if (!TryValue(SpanField.TraceId, required: true, (byte)'"', out ReadOnlySpan<byte> text)) return default;
+        if (Spans.TraceId.TryParse(text[1..^1], out TraceId id)) return id;
+        ReadOnlySpan<byte> plain = Unescape(text[1..^1], stackalloc byte[128]);
+        if (Spans.TraceId.TryParse(plain, out id)) return id;
+        Refuse(plain.ContainsAnyExcept(Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
+        return default;
+    }
+
+    private SpanId? Id(SpanField field, bool required)
+    {
+        if (!TryValue(field, required, (byte)'"', out ReadOnlySpan<byte> text)) return null;
+        if (SpanId.TryParse(text[1..^1], out SpanId id)) return id;
+        ReadOnlySpan<byte> plain = Unescape(text[1..^1], stackalloc byte[128]);
+        if (SpanId.TryParse(plain, out id)) return id;
+        Refuse(plain.ContainsAnyExcept(Hex.Digits) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, field);
+        return null;
+    }
+
+    private long Integer(SpanField field, long max)
+    {
+        if (!TryNumber(field, out ReadOnlySpan<byte> text)) return 0;
+        if (!JsonNumber.TryReadInteger(text, max, out long value)) Refuse(SpanFaultKind.OutOfRange, field);
+        return value;
+    }
+
+    private long Milliseconds(SpanField field)
+    {
+        if (!TryNumber(field, out ReadOnlySpan<byte> text)) return 0;
+        if (!JsonNumber.TryReadMilliseconds(text, out long value)) Refuse(SpanFaultKind.OutOfRange, field);
+        return value;
+    }
+
+    private void FiniteNumber(SpanField field)
+    {
+        if (TryNumber(field, out ReadOnlySpan<byte> text) && !JsonNumber.IsFinite(text)) Refuse(SpanFaultKind.OutOfRange, field);
+    }
+
+    private void String(SpanField field, bool required) => TryValue(field, required, (byte)'"', out _);
+
+    private IsSegmentForm IsSegment(out int position)
+    {
+        int token = _walk.Value(SpanField.IsSegment);
+        position = token == 0 ? BehindBrace(0) : _walk.Start(token);
+        if (token == 0) return IsSegmentForm.Absent;
+        switch (_walk.First(token))
+        {
+            case (byte)'t': return IsSegmentForm.True;
+            case (byte)'f': return IsSegmentForm.False;
+            case (byte)'n': return IsSegmentForm.Null;
+            default:
+                Refuse(SpanFaultKind.WrongType, SpanField.IsSegment);
+                return IsSegmentForm.Absent;
+        }
+    }
+
+    /// <summary>What is under <c>attributes["sentry.segment.id"]</c>, and its value when that is a span id.</summary>
+    private SegmentIdForm SegmentId(out int position, out SpanId? value)
+    {
+        value = null;
+        int attributes = _walk.Value(SpanField.Attributes);
+        if (attributes == 0)
+        {
+            position = BehindBrace(0);
+            return SegmentIdForm.AttributesAbsent;
+        }
+        position = _walk.Start(attributes);
+        switch (_walk.First(attributes))
+        {
+            case (byte)'n': return SegmentIdForm.AttributesNull;
+            case (byte)'{': break;
+            default:
+                Refuse(SpanFaultKind.WrongType, SpanField.Attributes);
+                return SegmentIdForm.Present;
+        }
+        int attribute = _walk.SegmentId;
+        if (attribute == 0)
+        {
+            position = BehindBrace(attributes);
+            return _walk.First(attributes + 1) == '}' ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent;
+        }
+        position = _walk.Start(attribute);
+        byte first = _walk.First(attribute);
+        if (first == 'n') return SegmentIdForm.Null;
+        if (first == '{' && _walk.Member(attribute, "value"u8) is > 0 and var member && _walk.First(member) == '"')
+        {
+            ReadOnlySpan<byte> text = _walk.Text(member)[1..^1];
+            if (SpanId.TryParse(text, out SpanId id) || SpanId.TryParse(Unescape(text, stackalloc byte[128]), out id)) value = id;
+        }
+        return SegmentIdForm.Present;
+    }
+
+    private readonly int BehindBrace(int token) => _walk.Start(token) + 1;
+
+    private bool TryNumber(SpanField field, out ReadOnlySpan<byte> text) => TryValue(field, required: true, (byte)'0', out text);
+
+    /// <summary>The text of a field's value. False where it is absent or null, or of another type.</summary>
+    /// <param name="type">First byte of a value of the type: a quote, or <c>0</c> for any number.</param>
+    private bool TryValue(SpanField field, bool required, byte type, out ReadOnlySpan<byte> text)
+    {
+        text = default;
+        int token = _walk.Value(field);
+        if (token == 0)
+        {
+            if (required) Refuse(SpanFaultKind.Missing, field);
+            return false;
+        }
+        byte first = _walk.First(token);
+        if (first == 'n')
+        {
+            if (required) Refuse(SpanFaultKind.Null, field);
+            return false;
+        }
+        if (type == '"' ? first != '"' : !(first == '-' || char.IsAsciiDigit((char)first)))
+        {
+            Refuse(SpanFaultKind.WrongType, field);
+            return false;
+        }
+        text = _walk.Text(token);
+        return true;
+    }
+
+    private void Refuse(SpanFaultKind kind, SpanField field)
+    {
+        if (_fault.Kind != SpanFaultKind.None) return;
+        int token = _walk.Value(field);
+        _fault = new SpanFault(kind, field, token == 0 ? _walk.End : _walk.Start(token));
+    }
+
+    /// <summary>The text behind the escapes; the text itself where it has none, or is too long for an id in any case.</summary>
+    private static ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> inside, Span<byte> room) =>
+        inside.Contains((byte)'\\') && JsonText.TryUnescape(inside, room, out int length) ? room[..length] : inside;
+}
