@@ -8,7 +8,7 @@ namespace Sheaf.Tests.Segments;
 /// <summary>What has to hold for any trace. Each failure names the seed that shows it.</summary>
 public sealed class AssemblerProperties
 {
-    private const int Traces = 20_000;
+    private const int Traces = 4_000;
 
     [Fact]
     public void The_assembler_gives_what_the_model_gives()
@@ -17,7 +17,7 @@ public sealed class AssemblerProperties
         {
             Random random = new(seed);
             SegmentRules rules = RandomTrace.Rules(random);
-            BufferedSpan[] spans = RandomTrace.Spans(random, most: seed % 50 == 0 ? 60 : 12);
+            BufferedSpan[] spans = RandomTrace.Spans(random, most: seed % 200 == 0 ? 40 : 10);
             long clock = spans[^1].StreamTimeMs + random.Next(-20, 90);
             FlushReason? closeAll = random.Next(4) == 0 ? FlushReason.Shutdown : null;
             string expected = SegmentModel.Assemble(rules, spans, clock, closeAll).Describe(spans);
@@ -40,7 +40,7 @@ public sealed class AssemblerProperties
             whole.Flush(end);
 
             IncrementalAssembly cut = new(rules);
-            int rarity = random.Next(1, 5);
+            int rarity = random.Next(2, 6);
             for (int i = 0; i < spans.Length; i++)
             {
                 cut.Append(spans[i]);

@@ -9,7 +9,7 @@ namespace Sheaf.Tests.Segments;
 /// <summary>Traces of a size and shape at which anything quadratic would not end.</summary>
 public sealed class HugeTraces
 {
-    private const int Count = 300_000;
+    private const int Count = 100_000;
 
     private static readonly SegmentRules Rules = new(MaxSegmentAgeMs: 0, MaxSegmentBytes: long.MaxValue);
 
@@ -59,7 +59,7 @@ public sealed class HugeTraces
     [Fact]
     public void Very_many_segments_that_are_open_together_and_close_one_by_one()
     {
-        const int Segments = 30_000; // each span pushes the deadline of one of them; the next closing is always near
+        const int Segments = 10_000; // each span pushes the deadline of one of them; the next closing is always near
         AssemblyOutcome outcome = Assemble(i => Span(1_000_000 + i, i % Segments, at: 2L * i));
         Assert.Equal(Count, outcome.Segments.Sum(s => s.Members.Length));
         Assert.Equal(Segments, outcome.Segments.Length);
