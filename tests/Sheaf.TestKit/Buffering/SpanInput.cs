@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Sheaf.Buffering;
 using Sheaf.Spans;
 
@@ -24,7 +25,10 @@ public sealed class SpanInput
     public static byte[] PayloadOf(long offset, int size)
     {
         byte[] payload = new byte[size];
-        new Random((int)offset).NextBytes(payload);
+        Span<ulong> words = MemoryMarshal.Cast<byte, ulong>(payload);
+        ulong word = (ulong)offset;
+        for (int i = 0; i < words.Length; i++) words[i] = word = (word * 6364136223846793005) + 1442695040888963407;
+        payload.AsSpan(sizeof(ulong) * words.Length).Fill((byte)offset);
         return payload;
     }
 

@@ -18,6 +18,7 @@ namespace Sheaf.Buffering.Memory;
 internal sealed class MemoryShard(ShardId id, SegmentRules rules)
 {
     private const int None = SlotPool<SpanSlot>.None;
+    private const int PrefetchGroup = 32; // misses under way at a time, and few enough to be still there when their turn comes
 
     private readonly Lock _gate = new();
     private readonly TraceTable _traces = new();
@@ -41,7 +42,13 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     {
         lock (_gate)
         {
-            foreach (ref readonly TraceSpan span in batch.Spans) AppendNeedsLock(span, batch.PayloadOf(span));
+            for (Span<TraceSpan> rest = batch.Spans; !rest.IsEmpty;)
+            {
+                Span<TraceSpan> group = rest[..Math.Min(PrefetchGroup, rest.Length)];
+                PrefetchNeedsLock(group);
+                foreach (ref readonly TraceSpan span in group) AppendNeedsLock(span, batch.PayloadOf(span));
+                rest = rest[group.Length..];
+            }
             EndNeedsLock();
         }
     }
@@ -71,18 +78,12 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         lock (_gate)
         {
             ThrowIfLapsed(epoch);
-            while (into.TraceCount < maxTraces && _deadlines.TryPop(beforeMs, out int slot))
+            Span<int> due = stackalloc int[PrefetchGroup];
+            for (int left = maxTraces, count = due.Length; count == due.Length && left > 0; left -= count)
             {
-                ref TraceSlot trace = ref _traces[slot];
-                trace.ClaimId = NextClaimIdNeedsLock();
-                trace.ArrivedDeadlineMs = SegmentRules.Never;
-                into.AddTrace(trace.Key, ((long)trace.ClaimId << 32) | (uint)slot);
-                for (int at = trace.FirstSpan; at != None;)
-                {
-                    ref SpanSlot span = ref _spans[at];
-                    into.AddSpan() = span.Span;
-                    at = span.Link;
-                }
+                count = PopNeedsLock(beforeMs, due[..Math.Min(left, due.Length)]);
+                foreach (int slot in due[..count]) Prefetch.Element(ref _spans[_traces[slot].FirstSpan]);
+                foreach (int slot in due[..count]) ClaimNeedsLock(ref _traces[slot], slot, into);
             }
             EndNeedsLock();
         }
@@ -94,7 +95,9 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         lock (_gate)
         {
             ThrowIfLapsed(epoch);
-            foreach (ref readonly ClaimedTrace claimed in batch.Traces[traces])
+            Span<ClaimedTrace> range = batch.Traces[traces];
+            foreach (ref readonly ClaimedTrace claimed in range) _traces.PrefetchBucket(claimed.Key);
+            foreach (ref readonly ClaimedTrace claimed in range)
             {
                 int slot = (int)claimed.Token;
                 ref TraceSlot trace = ref _traces[slot];
@@ -113,6 +116,12 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         return payload;
     }
 
+    /// <summary>The payload of this span will be read soon.</summary>
+    public void PrefetchPayload(in BufferedSpan span)
+    {
+        if (_payloads.TryRead(span.PayloadRef, span.PayloadLength, out ReadOnlySpan<byte> payload)) Prefetch.Bytes(payload);
+    }
+
     /// <inheritdoc cref="ISpanBuffer.MeasureAsync"/>
     public BufferDepth Measure()
     {
@@ -127,6 +136,42 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
 
     private ClaimLapsedException Lapsed() =>
         new($"This client does not hold shard {id}: it has not taken it over, or another client has done so since.");
+
+    // What each span leads to, one step for all of them before the next step: so their misses overlap.
+    private void PrefetchNeedsLock(ReadOnlySpan<TraceSpan> group)
+    {
+        Span<int> slots = stackalloc int[PrefetchGroup];
+        foreach (ref readonly TraceSpan span in group) _traces.PrefetchBucket(span.Trace);
+        for (int i = 0; i < group.Length; i++) slots[i] = _traces.PrefetchSlot(group[i].Trace);
+        foreach (int slot in slots[..group.Length])
+        {
+            if (slot != None) Prefetch.Element(ref _spans[_traces[slot].LastSpan]);
+        }
+    }
+
+    private int PopNeedsLock(long beforeMs, Span<int> due)
+    {
+        int count = 0;
+        while (count < due.Length && _deadlines.TryPop(beforeMs, out due[count]))
+        {
+            Prefetch.Element(ref _traces[due[count]]);
+            count++;
+        }
+        return count;
+    }
+
+    private void ClaimNeedsLock(ref TraceSlot trace, int slot, ClaimBatch into)
+    {
+        trace.ClaimId = NextClaimIdNeedsLock();
+        trace.ArrivedDeadlineMs = SegmentRules.Never;
+        into.AddTrace(trace.Key, ((long)trace.ClaimId << 32) | (uint)slot);
+        for (int at = trace.FirstSpan; at != None;)
+        {
+            ref SpanSlot span = ref _spans[at];
+            into.AddSpan() = span.Span;
+            at = span.Link;
+        }
+    }
 
     private void AppendNeedsLock(in TraceSpan span, ReadOnlySpan<byte> payload)
     {

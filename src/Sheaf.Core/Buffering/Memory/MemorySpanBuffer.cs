@@ -6,6 +6,7 @@ namespace Sheaf.Buffering.Memory;
 internal sealed class MemorySpanBuffer(MemoryBuffer buffer) : ISpanBuffer
 {
     private const long NotHeld = -1;
+    private const int PrefetchDistance = 3; // segments are written about in the order of the claim
 
     private readonly long[] _epochs = NoneHeld(buffer.ShardCount); // by shard: the takeover that made it ours
 
@@ -34,7 +35,12 @@ internal sealed class MemorySpanBuffer(MemoryBuffer buffer) : ISpanBuffer
         return ValueTask.CompletedTask;
     }
 
-    public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => buffer.Shard(batch.Shard).Payload(batch.Spans[span]);
+    public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span)
+    {
+        MemoryShard shard = buffer.Shard(batch.Shard);
+        if (span + PrefetchDistance < batch.SpanCount) shard.PrefetchPayload(batch.Spans[span + PrefetchDistance]);
+        return shard.Payload(batch.Spans[span]);
+    }
 
     public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel)
     {

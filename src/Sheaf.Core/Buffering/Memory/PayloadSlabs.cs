@@ -62,10 +62,11 @@ internal sealed class PayloadSlabs
         slab.FirstFree = (int)reference;
         slab.Taken--;
         UsedBytes -= slotBytes;
-        if (!hadRoom) LinkOpen(index);
+        if (hadRoom) UnlinkOpen(index);
+        LinkOpen(index); // to the front: what was released last is in the cache and is filled next
 
         // The last slab with room stays with its size, empty or not, so that a size that comes and goes does not rebuild it each time.
-        bool isLastOpen = _open[slab.SizeClass] == index && slab.Next == None;
+        bool isLastOpen = slab.Next == None;
         if (slab.Taken > 0 || isLastOpen) return;
         UnlinkOpen(index);
         slab.Next = _firstEmpty;

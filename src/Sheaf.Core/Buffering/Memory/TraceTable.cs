@@ -41,6 +41,17 @@ internal sealed class TraceTable
         return slot;
     }
 
+    /// <summary>First step towards a trace that is needed soon: its bucket.</summary>
+    public void PrefetchBucket(in TraceKey key) => Prefetch.Element(ref _buckets[BucketOf(key)]);
+
+    /// <summary>Second step: the slot to which its bucket leads, most likely its own, or <see cref="SlotPool{T}.None"/>.</summary>
+    public int PrefetchSlot(in TraceKey key)
+    {
+        int slot = _buckets[BucketOf(key)] - 1;
+        if (slot != None) Prefetch.Element(ref _slots[slot]);
+        return slot;
+    }
+
     /// <summary>Adds a trace that is not there, without spans.</summary>
     public int Add(in TraceKey key)
     {

@@ -68,7 +68,7 @@ public sealed class DeadlineQueueTests
     [Fact]
     public void Any_work_gives_what_a_sorted_set_gives()
     {
-        for (int round = 0; round < 200; round++)
+        for (int round = 0; round < 100; round++)
         {
             int seed = Random.Shared.Next();
             Assert.True(Agrees(new Random(seed), out string? difference), $"seed {seed}: {difference}");
@@ -120,7 +120,7 @@ public sealed class DeadlineQueueTests
                     }
                     break;
             }
-            queue.AssertInvariants();
+            if (step % 16 == 0) queue.AssertInvariants();
             long? earliest = model.Count == 0 ? null : model.Min.Deadline;
             if (queue.Count != model.Count || (random.Next(4) == 0 && queue.EarliestMs() != earliest))
             {

@@ -24,7 +24,7 @@ public sealed class MemoryUseTests
     {
         ISpanBuffer client = await OpenAsync();
         while ((await client.MeasureAsync(new ShardId(0), default)).Spans < LiveSpans) await AppendAsync(client, spansPerTrace);
-        for (long turnedOver = 0; turnedOver < 3 * LiveSpans; turnedOver += _claim.SpanCount)
+        for (long turnedOver = 0; turnedOver < LiveSpans; turnedOver += _claim.SpanCount)
         {
             await FlushAsync(client, traces: 1000 / spansPerTrace);
             await AppendAsync(client, spansPerTrace);
@@ -47,7 +47,6 @@ public sealed class MemoryUseTests
 
         ValueTask TurnAsync()
         {
-            _random.Next();
             ValueTask appended = AppendAsync(client, spansPerTrace: 10);
             Assert.True(appended.IsCompletedSuccessfully);
             return FlushAsync(client, traces: 100);
