@@ -1,0 +1,155 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Sheaf.Files;
+
+/// <summary>What to do with a file that is there and not empty.</summary>
+internal enum ExistingContent
+{
+    /// <summary>Do not open it.</summary>
+    Refuse,
+
+    /// <summary>Discard it.</summary>
+    Overwrite,
+
+    /// <summary>Write behind it.</summary>
+    Append,
+}
+
+/// <summary>
+/// A file, pipe, device or standard output that whole lines are written to. In a file a failed write leaves nothing behind: it is cut back to
+/// what was committed. One thread at a time.
+/// </summary>
+internal sealed class OutputFile : IDisposable
+{
+    private readonly string _purpose;
+    private readonly SafeFileHandle? _handle; // null: standard output
+    private long _committed;
+    private long _end;
+
+    private OutputFile(string path, string purpose, SafeFileHandle? handle, bool isSeekable, long length)
+    {
+        Path = path;
+        _purpose = purpose;
+        _handle = handle;
+        MayBlock = !isSeekable;
+        _committed = _end = length;
+    }
+
+    public string Path { get; }
+
+    /// <summary>A pipe or a terminal, whose reader decides how long a write takes.</summary>
+    public bool MayBlock { get; }
+
+    /// <param name="path"><c>-</c> for standard output.</param>
+    /// <param name="purpose">What it is for, in messages to people: <c>output</c>.</param>
+    /// <remarks>Opening a named pipe waits for its reader, here until <paramref name="cancel"/>.</remarks>
+    /// <exception cref="ConfigurationException">It cannot be opened; the message names the path, the reason and the way out.</exception>
+    public static async ValueTask<OutputFile> OpenAsync(string path, string purpose, ExistingContent existing, CancellationToken cancel)
+    {
+        if (path == "-") return new OutputFile("standard output", purpose, null, isSeekable: false, 0);
+        return await Task.Run(() => Open(path, purpose, existing), cancel).WaitAsync(cancel);
+    }
+
+    /// <exception cref="ConfigurationException">It cannot be opened.</exception>
+    public static OutputFile Open(string path, string purpose, ExistingContent existing)
+    {
+        if (Directory.Exists(path)) throw new ConfigurationException($"{purpose}: {path} is a directory; name a file in it");
+        SafeFileHandle? handle = null;
+        try
+        {
+            // Reading is only for the last byte of what is appended to.
+            FileAccess access = existing == ExistingContent.Append ? FileAccess.ReadWrite : FileAccess.Write;
+            handle = File.OpenHandle(path, FileMode.OpenOrCreate, access, FileShare.ReadWrite | FileShare.Delete);
+            bool isSeekable;
+            using (var probe = new FileStream(new SafeFileHandle(handle.DangerousGetHandle(), ownsHandle: false), access, bufferSize: 0)) isSeekable = probe.CanSeek;
+            long length = isSeekable ? RandomAccess.GetLength(handle) : 0;
+            if (length > 0 && existing == ExistingContent.Refuse)
+                throw new ConfigurationException($"{purpose}: {path} exists and has {length} bytes; name another file, remove it, or allow overwriting it (--overwrite)");
+            if (length > 0 && existing == ExistingContent.Overwrite) RandomAccess.SetLength(handle, length = 0);
+            var file = new OutputFile(path, purpose, handle, isSeekable, length);
+            if (length > 0) file.EndLine();
+            handle = null;
+            return file;
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new ConfigurationException($"{purpose}: {path} cannot be created: its directory does not exist ({e.Message}); create it first");
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ConfigurationException($"{purpose}: {path} cannot be written: {e.Message} Name another file, or change its permissions");
+        }
+        catch (IOException e)
+        {
+            throw new ConfigurationException($"{purpose}: {path} cannot be opened for writing: {e.Message}");
+        }
+        finally
+        {
+            handle?.Dispose();
+        }
+    }
+
+    /// <summary>Writes behind what was written before; it counts once it is committed.</summary>
+    /// <exception cref="SinkException">Not written. In a file everything since the last commit is gone; elsewhere some of it may be out.</exception>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            if (_handle is null) StandardOutput.Write(bytes);
+            else RandomAccess.Write(_handle, bytes, _end);
+            _end += bytes.Length;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            throw Failed($"{bytes.Length} bytes could not be written behind byte {_end}", e);
+        }
+    }
+
+    /// <summary>What was written so far is whole and stays.</summary>
+    public void Commit() => _committed = _end;
+
+    /// <summary>Makes the system bring a file to the disk.</summary>
+    /// <exception cref="SinkException">It could not.</exception>
+    public void Flush()
+    {
+        if (MayBlock || _handle is null) return;
+        try
+        {
+            RandomAccess.FlushToDisk(_handle);
+        }
+        catch (IOException e)
+        {
+            throw Failed($"{_end} bytes could not be brought to the disk", e);
+        }
+    }
+
+    public void Dispose() => _handle?.Dispose();
+
+    private SinkException Failed(string what, Exception reason)
+    {
+        string torn = MayBlock ? " (its last line may be torn)" : "";
+        if (_handle is not null && !MayBlock)
+        {
+            try
+            {
+                RandomAccess.SetLength(_handle, _committed);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+            {
+                torn = $" (and it could not be cut back to its last whole line: {e.Message})";
+            }
+        }
+        _end = _committed;
+        return new SinkException($"{_purpose}: {Path}: {what}: {reason.Message}{torn}; make room or mend the output", reason);
+    }
+
+    /// <summary>A line that a crash has torn must not swallow the next one.</summary>
+    private void EndLine()
+    {
+        byte last = 0;
+        RandomAccess.Read(_handle!, new Span<byte>(ref last), _end - 1);
+        if (last == '\n') return;
+        Write("\n"u8);
+        Commit();
+    }
+}
