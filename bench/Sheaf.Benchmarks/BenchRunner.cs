@@ -17,46 +17,50 @@ internal sealed class BenchRunner(string title, string unit)
 
     /// <summary>Runs all alternatives and prints a table: median, fastest, cold, garbage, and the ratio to the first.</summary>
     /// <param name="rounds">Warm rounds, odd, at least 5.</param>
-    /// <param name="roundTime">Least time that an alternative works in one round.</param>
-    public void Run(int rounds = 11, TimeSpan? roundTime = null)
+    /// <param name="sampleTime">
+    /// About how long an alternative works in one round; default 1 ms: short enough to lie between two interruptions on a busy machine, so that the
+    /// median is that of undisturbed samples.
+    /// </param>
+    /// <param name="warmUp">How long all alternatives run before it counts; default 3 s, in which the code comes to its last tier.</param>
+    public void Run(int rounds = 501, TimeSpan? sampleTime = null, TimeSpan? warmUp = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 5);
-        TimeSpan least = roundTime ?? TimeSpan.FromMilliseconds(100);
+        double sample = (sampleTime ?? TimeSpan.FromMilliseconds(1)).TotalNanoseconds;
         int count = _alternatives.Count;
         double[] cold = new double[count];
         double[] garbage = new double[count];
+        int[] calls = new int[count];
         double[][] warm = new double[count][];
         for (int i = 0; i < count; i++)
         {
-            cold[i] = Measure(i, TimeSpan.Zero);
+            cold[i] = Measure(i, 1);
             warm[i] = new double[rounds];
         }
-        // Two rounds of warm-up bring the code to its last tier.
-        for (int round = -2; round < rounds; round++)
+        double[] best = (double[])cold.Clone();
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            for (int i = 0; i < count; i++) best[i] = Math.Min(best[i], Measure(i, 1));
+        }
+        while (Stopwatch.GetElapsedTime(start) < (warmUp ?? TimeSpan.FromSeconds(3)));
+        for (int i = 0; i < count; i++) calls[i] = (int)Math.Max(1, sample / (best[i] * _alternatives[i].Units));
+        for (int round = 0; round < rounds; round++)
         {
             for (int i = 0; i < count; i++)
             {
                 long before = GC.GetAllocatedBytesForCurrentThread();
-                double time = Measure(i, least);
-                if (round < 0) continue;
-                warm[i][round] = time;
-                garbage[i] = Math.Max(garbage[i], (GC.GetAllocatedBytesForCurrentThread() - before) / (double)_alternatives[i].Units);
+                warm[i][round] = Measure(i, calls[i]);
+                garbage[i] = Math.Max(garbage[i], (GC.GetAllocatedBytesForCurrentThread() - before) / (double)(_alternatives[i].Units * calls[i]));
             }
         }
         Print(cold, warm, garbage);
     }
 
-    private double Measure(int alternative, TimeSpan least)
+    private double Measure(int alternative, int calls)
     {
         (_, long units, Action work) = _alternatives[alternative];
         long start = Stopwatch.GetTimestamp();
-        int calls = 0;
-        do
-        {
-            work();
-            calls++;
-        }
-        while (Stopwatch.GetElapsedTime(start) < least);
+        for (int i = 0; i < calls; i++) work();
         return Stopwatch.GetElapsedTime(start).TotalNanoseconds / calls / units;
     }
 

@@ -12,24 +12,30 @@ internal static class JsonNumber
     /// <summary>Latest <c>received</c>: the end of the year 9999, in seconds since 1970.</summary>
     public const long MaxSeconds = 253_402_300_799;
 
-    /// <summary>Whether the text at <paramref name="at"/> is a number as RFC 8259 has it, no more and no less.</summary>
-    /// <param name="available">Bytes that may be read from <paramref name="at"/>, at least <paramref name="length"/>.</param>
+    /// <summary>Length of the number that begins at <paramref name="at"/>; 0 or less where there is none. What follows it is the caller's to judge.</summary>
+    /// <param name="available">Bytes that may be read.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool IsNumber(ref byte at, int length, int available)
+    public static int Length(ref byte at, int available)
     {
-        if (Vector256.IsHardwareAccelerated && length < 32 && available >= 32)
+        if (Vector256.IsHardwareAccelerated && available >= 32)
         {
-            Vector256<byte> digits = Vector256.LoadUnsafe(ref at) - Vector256.Create((byte)'0');
-            uint others = ~Vector256.LessThanOrEqual(digits, Vector256.Create((byte)9)).ExtractMostSignificantBits() & ((1u << length) - 1);
-            if (others == 0) return at != (byte)'0' ? length > 0 : length == 1;
-            int point = BitOperations.TrailingZeroCount(others);
-            if ((others & (others - 1)) == 0 && Unsafe.Add(ref at, point) == (byte)'.')
+            // Digits, maybe a point and more digits, told from one load. Signs, exponents and very long numbers take the slow way.
+            Vector256<byte> values = Vector256.LoadUnsafe(ref at) - Vector256.Create((byte)'0');
+            uint digits = Vector256.LessThan(values, Vector256.Create((byte)10)).ExtractMostSignificantBits();
+            int length = BitOperations.TrailingZeroCount(~digits);
+            if (length is > 0 and < 31 && (at != (byte)'0' || length == 1))
             {
-                return point != 0 && point != length - 1 && (at != (byte)'0' || point == 1);
+                byte next = Unsafe.Add(ref at, length);
+                if (next == '.')
+                {
+                    int decimals = BitOperations.TrailingZeroCount(~(digits >> (length + 1)));
+                    length += 1 + decimals;
+                    next = decimals > 0 && length < 32 ? Unsafe.Add(ref at, length) : (byte)'e';
+                }
+                if ((next | 0x20) != 'e') return length;
             }
         }
-        ReadOnlySpan<byte> text = MemoryMarshal.CreateReadOnlySpan(ref at, length);
-        return Length(text) == length;
+        return Length(MemoryMarshal.CreateReadOnlySpan(ref at, available));
     }
 
     /// <summary>
@@ -81,6 +87,7 @@ internal static class JsonNumber
     public static bool TryReadMilliseconds(ReadOnlySpan<byte> number, out long milliseconds)
     {
         const long Max = MaxSeconds * 1000;
+        if (TryReadPlain(number, out milliseconds)) return true;
         milliseconds = 0;
         bool negative = number[0] == (byte)'-';
         if (negative) number = number[1..];
@@ -127,6 +134,28 @@ internal static class JsonNumber
             if (sum > Max) return false;
         }
         if ((sum == Max && rest) || (negative && (rest || sum != 0))) return false;
+        milliseconds = sum;
+        return true;
+    }
+
+    /// <summary>The usual way to write a time: up to 11 digits, a point, at least three digits, no sign and no exponent.</summary>
+    private static bool TryReadPlain(ReadOnlySpan<byte> number, out long milliseconds)
+    {
+        milliseconds = 0;
+        long sum = 0;
+        int at = 0;
+        for (uint digit; at < 12 && at < number.Length && (digit = number[at] - (uint)'0') <= 9; at++) sum = (sum * 10) + digit;
+        if (at is 0 or 12 || number.Length - at < 4 || number[at] != '.') return false;
+        for (int end = at + 4; ++at < end;)
+        {
+            uint digit = number[at] - (uint)'0';
+            if (digit > 9) return false;
+            sum = (sum * 10) + digit;
+        }
+        for (; at < number.Length; at++)
+        {
+            if (number[at] - (uint)'0' > 9) return false;
+        }
         milliseconds = sum;
         return true;
     }

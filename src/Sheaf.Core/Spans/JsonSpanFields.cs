@@ -1,8 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace Sheaf.Spans;
 
 /// <summary>Turns the values that a walk has found into a span, by the input rules of design.md. Keeps the first fault it meets. For one message, on the stack.</summary>
 internal ref struct JsonSpanFields
 {
+    private const int MaxIdLength = 64; // a trace id with as many dashes as digits
+
     private readonly JsonSpanWalk _walk;
     private SpanFault _fault;
 
@@ -40,18 +44,29 @@ internal ref struct JsonSpanFields
     {
         if (!TryValue(SpanField.TraceId, required: true, (byte)'"', out ReadOnlySpan<byte> text)) return default;
         if (Spans.TraceId.TryParse(text[1..^1], out TraceId id)) return id;
-        ReadOnlySpan<byte> plain = Unescape(text[1..^1], stackalloc byte[128]);
-        if (Spans.TraceId.TryParse(plain, out id)) return id;
-        Refuse(plain.ContainsAnyExcept(Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
-        return default;
+        return EscapedTraceId(text[1..^1]);
     }
 
     private SpanId? Id(SpanField field, bool required)
     {
         if (!TryValue(field, required, (byte)'"', out ReadOnlySpan<byte> text)) return null;
-        if (SpanId.TryParse(text[1..^1], out SpanId id)) return id;
-        ReadOnlySpan<byte> plain = Unescape(text[1..^1], stackalloc byte[128]);
-        if (SpanId.TryParse(plain, out id)) return id;
+        return SpanId.TryParse(text[1..^1], out SpanId id) ? id : EscapedId(text[1..^1], field);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TraceId EscapedTraceId(ReadOnlySpan<byte> inside)
+    {
+        ReadOnlySpan<byte> plain = Unescape(inside, stackalloc byte[MaxIdLength]);
+        if (Spans.TraceId.TryParse(plain, out TraceId id)) return id;
+        Refuse(plain.ContainsAnyExcept(Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
+        return default;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private SpanId? EscapedId(ReadOnlySpan<byte> inside, SpanField field)
+    {
+        ReadOnlySpan<byte> plain = Unescape(inside, stackalloc byte[MaxIdLength]);
+        if (SpanId.TryParse(plain, out SpanId id)) return id;
         Refuse(plain.ContainsAnyExcept(Hex.Digits) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, field);
         return null;
     }
@@ -79,10 +94,10 @@ internal ref struct JsonSpanFields
 
     private IsSegmentForm IsSegment(out int position)
     {
-        int token = _walk.Value(SpanField.IsSegment);
-        position = token == 0 ? BehindBrace(0) : _walk.Start(token);
-        if (token == 0) return IsSegmentForm.Absent;
-        switch (_walk.First(token))
+        JsonRange value = _walk.Value(SpanField.IsSegment);
+        position = value.IsAbsent ? _walk.OpeningBrace + 1 : value.Start;
+        if (value.IsAbsent) return IsSegmentForm.Absent;
+        switch (_walk.At(value.Start))
         {
             case (byte)'t': return IsSegmentForm.True;
             case (byte)'f': return IsSegmentForm.False;
@@ -97,14 +112,14 @@ internal ref struct JsonSpanFields
     private SegmentIdForm SegmentId(out int position, out SpanId? value)
     {
         value = null;
-        int attributes = _walk.Value(SpanField.Attributes);
-        if (attributes == 0)
+        JsonRange attributes = _walk.Value(SpanField.Attributes);
+        if (attributes.IsAbsent)
         {
-            position = BehindBrace(0);
+            position = _walk.OpeningBrace + 1;
             return SegmentIdForm.AttributesAbsent;
         }
-        position = _walk.Start(attributes);
-        switch (_walk.First(attributes))
+        position = attributes.Start;
+        switch (_walk.At(attributes.Start))
         {
             case (byte)'n': return SegmentIdForm.AttributesNull;
             case (byte)'{': break;
@@ -112,24 +127,22 @@ internal ref struct JsonSpanFields
                 Refuse(SpanFaultKind.WrongType, SpanField.Attributes);
                 return SegmentIdForm.Present;
         }
-        int attribute = _walk.SegmentId;
-        if (attribute == 0)
+        JsonRange attribute = _walk.SegmentId;
+        if (attribute.IsAbsent)
         {
-            position = BehindBrace(attributes);
-            return _walk.First(attributes + 1) == '}' ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent;
+            position = attributes.Start + 1;
+            return _walk.AttributesAreEmpty ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent;
         }
-        position = _walk.Start(attribute);
-        byte first = _walk.First(attribute);
+        position = attribute.Start;
+        byte first = _walk.At(attribute.Start);
         if (first == 'n') return SegmentIdForm.Null;
-        if (first == '{' && _walk.Member(attribute, "value"u8) is > 0 and var member && _walk.First(member) == '"')
+        if (first == '{' && _walk.Member(attribute.Start, "value"u8) is { IsAbsent: false } member && _walk.At(member.Start) == '"')
         {
             ReadOnlySpan<byte> text = _walk.Text(member)[1..^1];
-            if (SpanId.TryParse(text, out SpanId id) || SpanId.TryParse(Unescape(text, stackalloc byte[128]), out id)) value = id;
+            if (SpanId.TryParse(text, out SpanId id) || TryEscapedId(text, out id)) value = id;
         }
         return SegmentIdForm.Present;
     }
-
-    private readonly int BehindBrace(int token) => _walk.Start(token) + 1;
 
     private bool TryNumber(SpanField field, out ReadOnlySpan<byte> text) => TryValue(field, required: true, (byte)'0', out text);
 
@@ -138,13 +151,13 @@ internal ref struct JsonSpanFields
     private bool TryValue(SpanField field, bool required, byte type, out ReadOnlySpan<byte> text)
     {
         text = default;
-        int token = _walk.Value(field);
-        if (token == 0)
+        JsonRange value = _walk.Value(field);
+        if (value.IsAbsent)
         {
             if (required) Refuse(SpanFaultKind.Missing, field);
             return false;
         }
-        byte first = _walk.First(token);
+        byte first = _walk.At(value.Start);
         if (first == 'n')
         {
             if (required) Refuse(SpanFaultKind.Null, field);
@@ -155,16 +168,20 @@ internal ref struct JsonSpanFields
             Refuse(SpanFaultKind.WrongType, field);
             return false;
         }
-        text = _walk.Text(token);
+        text = _walk.Text(value);
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Refuse(SpanFaultKind kind, SpanField field)
     {
         if (_fault.Kind != SpanFaultKind.None) return;
-        int token = _walk.Value(field);
-        _fault = new SpanFault(kind, field, token == 0 ? _walk.End : _walk.Start(token));
+        JsonRange value = _walk.Value(field);
+        _fault = new SpanFault(kind, field, value.IsAbsent ? _walk.ClosingBrace : value.Start);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryEscapedId(ReadOnlySpan<byte> inside, out SpanId id) => SpanId.TryParse(Unescape(inside, stackalloc byte[MaxIdLength]), out id);
 
     /// <summary>The text behind the escapes; the text itself where it has none, or is too long for an id in any case.</summary>
     private static ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> inside, Span<byte> room) =>

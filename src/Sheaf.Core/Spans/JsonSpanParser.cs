@@ -14,7 +14,7 @@ public sealed class JsonSpanParser
     /// <summary>Longest message that is accepted, in bytes: 1 GiB.</summary>
     public const int MaxLength = 1 << 30;
 
-    private readonly JsonStructure _structure = new();
+    private readonly JsonQuotes _quotes = new();
     private readonly ulong[] _nesting = new ulong[MaxDepth / 64];
 
     /// <summary>
@@ -37,9 +37,9 @@ public sealed class JsonSpanParser
             fault = new SpanFault(SpanFaultKind.TooLarge, SpanField.None, MaxLength);
             return false;
         }
-        if (_structure.TryRead(message))
+        if (_quotes.TryRead(message))
         {
-            var walk = new JsonSpanWalk(message, _structure, _nesting);
+            var walk = new JsonSpanWalk(message, _quotes, _nesting);
             if (walk.TryWalk()) return JsonSpanFields.TryRead(in walk, ref span, out fault);
         }
         fault = JsonGrammar.FindFault(message);

@@ -1,197 +1,231 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Sheaf.Spans;
 
+/// <summary>Where a value lies in a message. The default is no value: none begins at 0, where the brace is.</summary>
+internal readonly record struct JsonRange(int Start, int End)
+{
+    public bool IsAbsent => End == 0;
+}
+
 /// <summary>
-/// Second stage of the parser: goes over the tokens once, checks the grammar, and notes at which token the value of each field begins. For
-/// one message, on the stack.
+/// Second stage of the parser: goes over a message once, from brace to brace, checks the grammar, and notes where the value of each field lies.
+/// Strings it jumps over. For one message, on the stack.
 /// </summary>
 /// <remarks>
-/// The last token must be a closing brace, which is checked first. No rule of the grammar but one accepts a closing brace and goes on, so looking
-/// at the next token is safe everywhere but behind the end of an object, where <c>at == _count</c> is asked. That is why there are no other bounds.
+/// Why reading the next byte is always within the message: its last byte that is not white space is a closing brace, which is checked first. The
+/// only rule that accepts a closing brace and goes on is the end of an object within another value, and there the end is asked for. Every other
+/// rule stops at the brace or in front of it.
 /// </remarks>
 internal ref struct JsonSpanWalk
 {
-    private static ReadOnlySpan<byte> SegmentIdKey => "sentry.segment.id"u8;
+    private const int MaxKeyLength = 32; // no key that is looked for is longer
 
     private readonly ref byte _text;
+    private readonly ref byte _quotes;
     private readonly int _length;
-    private readonly ref int _tokens;
-    private readonly int _count;
     private readonly bool _hasEscapes;
     private readonly ulong[] _nesting;
-    private FieldTokens _values;
+    private int _end;
+    private FieldRanges _values;
     private bool _fieldRepeats;
     private bool _segmentIdRepeats;
 
-    /// <param name="structure">Of the same text, read successfully.</param>
+    /// <param name="quotes">Of the same text, read successfully.</param>
     /// <param name="nesting">Scratch: a bit for each level of nesting.</param>
-    public JsonSpanWalk(ReadOnlySpan<byte> text, JsonStructure structure, ulong[] nesting)
+    public JsonSpanWalk(ReadOnlySpan<byte> text, JsonQuotes quotes, ulong[] nesting)
     {
         _text = ref MemoryMarshal.GetReference(text);
         _length = text.Length;
-        _tokens = ref structure.Positions;
-        _count = structure.Count;
-        _hasEscapes = structure.HasEscapes;
+        _quotes = ref quotes.Bits;
+        _hasEscapes = quotes.HasEscapes;
         _nesting = nesting;
     }
 
-    /// <summary>Token of the value of <c>attributes["sentry.segment.id"]</c>; 0 = absent. Of two, the last.</summary>
-    public int SegmentId { get; private set; }
+    /// <summary>Where the message's opening brace is.</summary>
+    public int OpeningBrace { get; private set; }
+
+    /// <summary>Where the message's closing brace is.</summary>
+    public readonly int ClosingBrace => _end - 1;
+
+    /// <summary>The value of <c>attributes["sentry.segment.id"]</c>. Of two, the last.</summary>
+    public JsonRange SegmentId { get; private set; }
+
+    /// <summary><c>attributes</c> is an object without members.</summary>
+    public bool AttributesAreEmpty { get; private set; }
 
     /// <summary><c>is_segment</c>, <c>attributes</c> or <c>sentry.segment.id</c> occurs more than once.</summary>
     public readonly bool Repeats => _fieldRepeats | _segmentIdRepeats;
 
-    /// <summary>Token of the value of a field; 0 = absent. Of two, the last.</summary>
-    public readonly int Value(SpanField field) => _values[(int)field];
+    /// <summary>The value of a field. Of two, the last.</summary>
+    public readonly JsonRange Value(SpanField field) => _values[(int)field];
 
-    /// <summary>Where a token begins.</summary>
-    public readonly int Start(int token) => Unsafe.Add(ref _tokens, token);
+    /// <summary>The byte at a position.</summary>
+    public readonly byte At(int at) => Unsafe.Add(ref _text, at);
 
-    /// <summary>Where the message's closing brace is.</summary>
-    public readonly int End => Start(_count - 1);
-
-    /// <summary>First byte of a token.</summary>
-    public readonly byte First(int token) => Unsafe.Add(ref _text, Unsafe.Add(ref _tokens, token));
-
-    /// <summary>The text of a number, a literal or a string with its quotes.</summary>
-    public readonly ReadOnlySpan<byte> Text(int token)
-    {
-        int start = Start(token);
-        return MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref _text, start), TrimEnd(Start(token + 1)) - start);
-    }
+    /// <summary>The text of a value, strings with their quotes.</summary>
+    public readonly ReadOnlySpan<byte> Text(JsonRange value) => Slice(value.Start, value.End - value.Start);
 
     /// <summary>Checks the grammar of the whole message and notes the fields. False: it is not an object of valid JSON.</summary>
     public bool TryWalk()
     {
-        if (First(0) != '{' || First(_count - 1) != '}') return false;
-        int at = 1;
-        if (_count == 2) return true;
+        _end = _length;
+        while (_end > 0 && JsonText.IsWhiteSpace(At(_end - 1))) _end--;
+        if (_end == 0 || At(_end - 1) != '}') return false;
+        int at = SkipSpace(0);
+        if (At(at) != '{') return false;
+        OpeningBrace = at;
+        at = SkipSpace(at + 1);
+        if (at == _end || At(at) == '}') return at + 1 == _end;
         while (true)
         {
-            if (First(at) != '"' || First(at + 1) != ':') return false;
-            SpanField field = FindField(at);
-            at += 2;
+            int key = at;
+            at = Key(key, out int keyEnd);
+            if (at < 0) return false;
+            SpanField field = FindField(key, keyEnd);
+            int value = at;
+            at = field == SpanField.Attributes ? Attributes(at) : Value(at, depth: 1);
+            if (at < 0) return false;
             if (field != SpanField.None)
             {
-                ref int value = ref _values[(int)field];
-                if (field is SpanField.IsSegment or SpanField.Attributes) _fieldRepeats |= value != 0;
-                value = at;
+                ref JsonRange range = ref _values[(int)field];
+                if (field is SpanField.IsSegment or SpanField.Attributes) _fieldRepeats |= !range.IsAbsent;
+                range = new JsonRange(value, at);
             }
-            byte first = First(at);
-            if (first == '"')
-            {
-                at++;
-            }
-            else if (field == SpanField.Attributes)
-            {
-                at = Attributes(at);
-                if (at < 0) return false;
-            }
-            else if ((first | 0x20) == '{')
-            {
-                at = Container(at, depth: 1);
-                if (at < 0) return false;
-            }
-            else if (IsScalar(at))
-            {
-                at++;
-            }
-            else
-            {
-                return false;
-            }
-            byte next = First(at++);
-            if (next == ',') continue;
-            return next == '}' && at == _count;
+            at = SkipSpace(at);
+            byte next = At(at++);
+            if (next == '}') return at == _end;
+            if (next != ',') return false;
+            at = SkipSpace(at);
         }
     }
 
     /// <summary>
-    /// Token of the value of a member of the object at <paramref name="at"/>, whose grammar is known to be right; 0 = absent. Of two, the last.
+    /// The value of a member of the object at <paramref name="at"/>, whose grammar is known to be right. Of two, the last.
     /// </summary>
-    public readonly int Member(int at, ReadOnlySpan<byte> key)
+    public readonly JsonRange Member(int at, ReadOnlySpan<byte> name)
     {
-        int found = 0;
-        if (First(++at) == '}') return 0;
+        JsonRange found = default;
+        at = SkipSpace(at + 1);
+        if (At(at) == '}') return found;
         while (true)
         {
-            if (KeyIs(at, key)) found = at + 2;
-            at += 2;
-            at = (First(at) | 0x20) == '{' ? Container(at, depth: 0) : at + 1;
-            if (First(at++) == '}') return found;
+            int key = at;
+            int value = Key(key, out int keyEnd);
+            at = Value(value, depth: 0);
+            if (KeyIs(key, keyEnd, name)) found = new JsonRange(value, at);
+            at = SkipSpace(at);
+            if (At(at) == '}') return found;
+            at = SkipSpace(at + 1);
         }
     }
 
-    /// <summary>The value of <c>attributes</c>, where it is not a string. Returns the token behind it, or -1.</summary>
+    /// <summary>The value of <c>attributes</c>. Returns the position behind it, or -1.</summary>
     private int Attributes(int at)
     {
-        SegmentId = 0;
+        SegmentId = default;
+        AttributesAreEmpty = false;
         _segmentIdRepeats = false;
-        if (First(at) != '{') return First(at) == '[' ? Container(at, depth: 1) : IsScalar(at) ? at + 1 : -1;
-        if (First(++at) == '}') return at + 1 == _count ? -1 : at + 1;
+        if (At(at) != '{') return Value(at, depth: 1);
+        at = SkipSpace(at + 1);
+        if (At(at) == '}')
+        {
+            AttributesAreEmpty = true;
+            return Behind(at);
+        }
         while (true)
         {
-            if (First(at) != '"' || First(at + 1) != ':') return -1;
-            if (KeyIs(at, SegmentIdKey))
+            if (At(at) != '"') return -1;
+            int key = at;
+            int keyEnd = NextQuote(key + 1);
+            int value = keyEnd + 2; // where it is in the usual shape
+            at = keyEnd < _length - 40 ? UsualAttribute(keyEnd + 1) : 0;
+            if (at == 0)
             {
-                _segmentIdRepeats |= SegmentId != 0;
-                SegmentId = at + 2;
-            }
-            at += 2;
-            byte first = First(at);
-            if (first == '{')
-            {
-                int behind = TypedValue(at);
-                at = behind > 0 ? behind : Container(at, depth: 2);
+                value = Key(key, out keyEnd);
+                if (value < 0) return -1;
+                at = Value(value, depth: 2);
                 if (at < 0) return -1;
             }
-            else if (first == '"')
+            if (KeyIs(key, keyEnd, "sentry.segment.id"u8))
             {
-                at++;
+                _segmentIdRepeats |= !SegmentId.IsAbsent;
+                SegmentId = new JsonRange(value, at);
             }
-            else if (first == '[')
-            {
-                at = Container(at, depth: 2);
-                if (at < 0) return -1;
-            }
-            else if (IsScalar(at))
-            {
-                at++;
-            }
-            else
-            {
-                return -1;
-            }
-            byte next = First(at++);
-            if (next == ',') continue;
-            return next == '}' && at < _count ? at : -1;
+            at = SkipSpace(at);
+            byte next = At(at);
+            if (next == '}') return Behind(at);
+            if (next != ',') return -1;
+            at = SkipSpace(at + 1);
         }
     }
 
     /// <summary>
-    /// The shape that nearly all attributes have, told by its bytes instead of its tokens. Returns the token behind it; 0 for any other shape,
+    /// The shape that nearly all attributes have behind their key, compared as a whole. Returns the position behind it; 0 for any other shape,
     /// which says nothing about whether it is valid.
     /// </summary>
+    /// <param name="at">Behind the key's closing quote; 40 bytes can be read.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly int TypedValue(int at)
+    private readonly int UsualAttribute(int at)
     {
-        int start = Start(at);
-        if (_length - start < 32) return 0;
-        ref byte text = ref Unsafe.Add(ref _text, start);
-        if (!MemoryMarshal.CreateReadOnlySpan(ref text, 25).SequenceEqual("{\"type\":\"string\",\"value\":"u8)
-            && !MemoryMarshal.CreateReadOnlySpan(ref text, 26).SequenceEqual("{\"type\":\"integer\",\"value\":"u8)
-            && !MemoryMarshal.CreateReadOnlySpan(ref text, 25).SequenceEqual("{\"type\":\"double\",\"value\":"u8)
-            && !MemoryMarshal.CreateReadOnlySpan(ref text, 26).SequenceEqual("{\"type\":\"boolean\",\"value\":"u8)) return 0;
-        at += 7; // { "type" : "…" , "value" :
-        if (First(at) != '"' && !IsScalar(at)) return 0;
-        return First(at + 1) == '}' && at + 2 < _count ? at + 2 : 0;
+        if (Slice(at, 26).SequenceEqual(":{\"type\":\"string\",\"value\":"u8)) at += 26;
+        else if (Slice(at, 27).SequenceEqual(":{\"type\":\"integer\",\"value\":"u8)) at += 27;
+        else if (Slice(at, 26).SequenceEqual(":{\"type\":\"double\",\"value\":"u8)) at += 26;
+        else if (Slice(at, 27).SequenceEqual(":{\"type\":\"boolean\",\"value\":"u8)) at += 27;
+        else return 0;
+        byte first = At(at);
+        at = first == '"' ? String(at) : Scalar(at, first);
+        return at > 0 && At(at) == '}' && at + 1 < _end ? at + 1 : 0;
     }
 
-    /// <summary>
-    /// An object or array with all that is nested in it, at <paramref name="depth"/> open ones around it. Returns the token behind it, or -1.
-    /// </summary>
+    /// <summary>A key and its colon. Returns the position of the value, or -1.</summary>
+    /// <param name="end">The key's closing quote.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly int Key(int at, out int end)
+    {
+        end = 0;
+        if (At(at) != '"') return -1;
+        end = NextQuote(at + 1);
+        if (end >= _end) return -1;
+        at = SkipSpace(end + 1);
+        return At(at) == ':' ? SkipSpace(at + 1) : -1;
+    }
+
+    /// <summary>A value with all that is nested in it. Returns the position behind it, or -1.</summary>
+    /// <param name="depth">Objects and arrays that are open around it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly int Value(int at, int depth)
+    {
+        byte first = At(at);
+        if (first == '"') return String(at);
+        return (first | 0x20) == '{' ? Container(at, depth) : Scalar(at, first);
+    }
+
+    /// <summary>Returns the position behind the closing quote, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly int String(int at)
+    {
+        int end = NextQuote(at + 1);
+        return end < _end ? end + 1 : -1;
+    }
+
+    /// <summary>A number, <c>true</c>, <c>false</c> or <c>null</c>. Returns the position behind it, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly int Scalar(int at, byte first)
+    {
+        switch (first)
+        {
+            case (byte)'t': return _end - at > 4 && Slice(at, 4).SequenceEqual("true"u8) ? at + 4 : -1;
+            case (byte)'f': return _end - at > 5 && Slice(at, 5).SequenceEqual("false"u8) ? at + 5 : -1;
+            case (byte)'n': return _end - at > 4 && Slice(at, 4).SequenceEqual("null"u8) ? at + 4 : -1;
+        }
+        int length = JsonNumber.Length(ref Unsafe.Add(ref _text, at), _length - at);
+        return length > 0 ? at + length : -1;
+    }
+
+    /// <summary>An object or array with all that is nested in it. Returns the position behind it, or -1.</summary>
     private readonly int Container(int at, int depth)
     {
         int level = depth;
@@ -200,35 +234,40 @@ internal ref struct JsonSpanWalk
         {
             if (inObject)
             {
-                if (First(at) != '"' || First(at + 1) != ':') return -1;
-                at += 2;
+                at = Key(at, out _);
+                if (at < 0) return -1;
             }
-            byte first = First(at);
+            byte first = At(at);
             if ((first | 0x20) == '{')
             {
                 if (level == JsonSpanParser.MaxDepth) return -1;
                 inObject = first == '{';
                 SetObject(level++, inObject);
-                if (First(++at) != (inObject ? '}' : ']')) continue;
-            }
-            else if (first == '"' || IsScalar(at))
-            {
-                at++;
+                at = SkipSpace(at + 1);
+                if (At(at) != (inObject ? '}' : ']')) continue;
             }
             else
             {
-                return -1;
+                at = first == '"' ? String(at) : Scalar(at, first);
+                if (at < 0) return -1;
+                at = SkipSpace(at);
             }
             // Behind a value: end what ends here, or go on to the next member.
-            byte next;
-            while ((next = First(at++)) != ',')
+            while (At(at) != ',')
             {
-                if (next != (inObject ? '}' : ']') || at == _count) return -1;
+                if (At(at) != (inObject ? '}' : ']')) return -1;
+                at = Behind(at);
+                if (at < 0) return -1;
                 if (--level == depth) return at;
                 inObject = IsObject(level - 1);
+                at = SkipSpace(at);
             }
+            at = SkipSpace(at + 1);
         }
     }
+
+    /// <summary>The position behind a closing bracket within the message; -1 when it is the message's last one.</summary>
+    private readonly int Behind(int bracket) => bracket + 1 < _end ? bracket + 1 : -1;
 
     private readonly void SetObject(int level, bool isObject)
     {
@@ -239,72 +278,65 @@ internal ref struct JsonSpanWalk
 
     private readonly bool IsObject(int level) => (_nesting[level >> 6] & (1UL << level)) != 0;
 
-    /// <summary>Whether a token is a whole number, <c>true</c>, <c>false</c> or <c>null</c>, with nothing but white space up to the next token.</summary>
+    /// <summary>First unescaped quote at or behind a position, or some position behind the message.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly bool IsScalar(int token)
+    private readonly int NextQuote(int from)
     {
-        int start = Start(token);
-        ref byte text = ref Unsafe.Add(ref _text, start);
-        int length = TrimEnd(Start(token + 1)) - start;
-        return text switch
-        {
-            (byte)'t' => length == 4 && Unsafe.ReadUnaligned<uint>(ref text) == Unsafe.ReadUnaligned<uint>(in "true"u8[0]),
-            (byte)'f' => length == 5 && Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref text, 1)) == Unsafe.ReadUnaligned<uint>(in "alse"u8[0]),
-            (byte)'n' => length == 4 && Unsafe.ReadUnaligned<uint>(ref text) == Unsafe.ReadUnaligned<uint>(in "null"u8[0]),
-            _ => JsonNumber.IsNumber(ref text, length, _length - start),
-        };
+        // Any 57 bits can be had with one load; most strings are shorter than that.
+        ulong ahead = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref _quotes, from >> 3)) >> (from & 7);
+        return ahead != 0 ? from + BitOperations.TrailingZeroCount(ahead) : FarQuote((from & ~7) + 64);
     }
 
-    private readonly SpanField FindField(int token)
+    private readonly int FarQuote(int from)
     {
-        ReadOnlySpan<byte> key = Inside(token);
-        SpanField field = SpanFieldNames.Find(key);
-        return field == SpanField.None && _hasEscapes && TryUnescapeKey(key, stackalloc byte[MaxKeyLength], out ReadOnlySpan<byte> plain)
-            ? SpanFieldNames.Find(plain)
-            : field;
+        ulong ahead;
+        while ((ahead = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref _quotes, from >> 3))) == 0) from += 64;
+        return from + BitOperations.TrailingZeroCount(ahead);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly bool KeyIs(int token, ReadOnlySpan<byte> expected)
+    private readonly int SkipSpace(int at) => At(at) > ' ' ? at : SkipSpaces(at);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly int SkipSpaces(int at)
     {
-        ReadOnlySpan<byte> key = Inside(token);
-        if (key.SequenceEqual(expected)) return true;
-        return _hasEscapes && EscapedKeyIs(key, expected);
+        while (JsonText.IsWhiteSpace(At(at))) at++;
+        return at;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly SpanField FindField(int key, int end)
+    {
+        ReadOnlySpan<byte> name = Slice(key + 1, end - key - 1);
+        SpanField field = SpanFieldNames.Find(name);
+        return field == SpanField.None && _hasEscapes ? FindEscapedField(name) : field;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly bool KeyIs(int key, int end, ReadOnlySpan<byte> expected)
+    {
+        ReadOnlySpan<byte> name = Slice(key + 1, end - key - 1);
+        // Escapes make a key longer: the characters of the keys that are looked for can only be escaped as \uXXXX.
+        return name.Length == expected.Length ? name.SequenceEqual(expected) : name.Length > expected.Length && _hasEscapes && EscapedKeyIs(name, expected);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private static SpanField FindEscapedField(ReadOnlySpan<byte> key) => SpanFieldNames.Find(UnescapeKey(key, stackalloc byte[MaxKeyLength]));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool EscapedKeyIs(ReadOnlySpan<byte> key, ReadOnlySpan<byte> expected) =>
-        TryUnescapeKey(key, stackalloc byte[MaxKeyLength], out ReadOnlySpan<byte> plain) && plain.SequenceEqual(expected);
+        UnescapeKey(key, stackalloc byte[MaxKeyLength]).SequenceEqual(expected);
 
-    private const int MaxKeyLength = 32; // no key that is looked for is longer
+    /// <summary>The key behind the escapes; nothing where there are none, or it is longer than any that is looked for.</summary>
+    private static ReadOnlySpan<byte> UnescapeKey(ReadOnlySpan<byte> key, Span<byte> room) =>
+        key.Contains((byte)'\\') && JsonText.TryUnescape(key, room, out int length) ? room[..length] : default;
 
-    private static bool TryUnescapeKey(ReadOnlySpan<byte> key, Span<byte> room, out ReadOnlySpan<byte> plain)
-    {
-        plain = default;
-        if (!key.Contains((byte)'\\') || !JsonText.TryUnescape(key, room, out int length)) return false;
-        plain = room[..length];
-        return true;
-    }
-
-    /// <summary>A string without its quotes: whatever token comes next, only white space is between it and the closing quote.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly ReadOnlySpan<byte> Inside(int token)
-    {
-        int start = Start(token) + 1;
-        return MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref _text, start), TrimEnd(Start(token + 1)) - 1 - start);
-    }
-
-    /// <summary>Steps back over white space in front of a token.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly int TrimEnd(int end)
-    {
-        while (JsonText.IsWhiteSpace(Unsafe.Add(ref _text, end - 1))) end--;
-        return end;
-    }
+    private readonly ReadOnlySpan<byte> Slice(int at, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref _text, at), length);
 
     [InlineArray((int)SpanField.Attributes + 1)]
-    private struct FieldTokens
+    private struct FieldRanges
     {
-        private int _first;
+        private JsonRange _first;
     }
 }

@@ -67,5 +67,16 @@ public enum SpanField : byte
 }
 
 /// <summary>A refusal of the parser, as a value: what, which field, where.</summary>
-/// <param name="Position">Byte offset in the message where the fault was seen; the start of the value where a field is named.</param>
-public readonly record struct SpanFault(SpanFaultKind Kind, SpanField Field, int Position);
+/// <param name="Position">
+/// Byte offset in the message where the fault was seen; the start of the value where a field is named, and the message's closing brace where that
+/// field is missing.
+/// </param>
+public readonly record struct SpanFault(SpanFaultKind Kind, SpanField Field, int Position)
+{
+    /// <summary>
+    /// The fault in words, one line, with the value cut to about 60 characters: <c>trace_id: 31 hex digits, needs 32 (value "ab…" at byte 57)</c>.
+    /// Control characters and what is not UTF-8 are escaped, so that it can go to a terminal.
+    /// </summary>
+    /// <param name="message">The bytes that were parsed.</param>
+    public string Describe(ReadOnlySpan<byte> message) => SpanFaultText.Describe(this, message);
+}
