@@ -4,6 +4,7 @@ using Sheaf.Benchmarks;
 var benchmarks = new Dictionary<string, Action>
 {
     ["parser"] = ParserBench.Run,
+    ["writer"] = WriterBench.Run,
 };
 
 if (args.Length == 0 || args.Any(name => !benchmarks.ContainsKey(name)))
