@@ -5,6 +5,7 @@ var benchmarks = new Dictionary<string, Action>
 {
     ["parser"] = ParserBench.Run,
     ["assembler"] = AssemblerBench.Run,
+    ["writer"] = WriterBench.Run,
 };
 
 if (args.Length == 0 || args.Any(name => !benchmarks.ContainsKey(name)))
