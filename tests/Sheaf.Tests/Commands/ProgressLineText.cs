@@ -1,0 +1,83 @@
+using Sheaf.Commands;
+using Sheaf.Telemetry;
+using Xunit;
+
+namespace Sheaf.Tests.Commands;
+
+/// <summary>The progress line, and how it shares the terminal with other lines.</summary>
+public class ProgressLineText
+{
+    private const string Erase = "\r\u001b[K";
+
+    private static readonly RunSnapshot Before = new() { Counts = new LedgerCounts(1_000_000, 0, 0, 0, 0, 0) };
+
+    private static readonly RunSnapshot Now = new()
+    {
+        Counts = new LedgerCounts(1_100_000, 900_000, 182_113, 0, 0, 0),
+        BufferedBytes = 187_066_000,
+        Segments = 41_022,
+        Lag = TimeSpan.FromMilliseconds(12_440),
+    };
+
+    [Fact]
+    public void It_tells_the_rate_since_the_last_one() =>
+        Assert.Equal(
+            "12.3 s  200,000 spans/s  received 1,100,000  buffered 182,113 (178.4 MiB)  segments 41,022  lag 12.4 s",
+            ProgressLine.Render(Now, Before, TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(12.34)));
+
+    [Fact]
+    public void It_tells_dead_letters_and_why_it_pauses() =>
+        Assert.Equal(
+            "0.0 s  0 spans/s  received 5  buffered 0 (0 B)  segments 0  lag 0.0 s  dead letters 5  paused: the buffer is full, worker 1 is behind",
+            ProgressLine.Render(
+                new RunSnapshot { Counts = new LedgerCounts(5, 0, 0, 5, 0, 0), PausedBecause = ["the buffer is full", "worker 1 is behind"] },
+                new RunSnapshot(),
+                TimeSpan.Zero,
+                TimeSpan.Zero));
+
+    [Fact]
+    public void On_a_terminal_it_is_written_over_cut_to_the_width_and_other_lines_go_above()
+    {
+        var writer = new StringWriter();
+        var console = new ErrorConsole(writer, isTerminal: true, () => 11);
+        console.ShowStatus("0123456789abc");
+        console.ShowStatus("second");
+        console.WriteLine("a line");
+        console.ClearStatus();
+        console.ClearStatus();
+        console.WriteLine("the end");
+        Assert.Equal($"{Erase}0123456789{Erase}second{Erase}a line\nsecond{Erase}the end\n", writer.ToString());
+    }
+
+    [Fact]
+    public void Elsewhere_each_is_a_line_of_its_own()
+    {
+        var writer = new StringWriter();
+        var console = new ErrorConsole(writer, isTerminal: false, () => 5);
+        console.ShowStatus("0123456789");
+        console.WriteLine("a line");
+        console.ClearStatus();
+        Assert.Equal("0123456789\na line\n", writer.ToString());
+    }
+
+    [Fact]
+    public void It_looks_again_each_time()
+    {
+        var writer = new StringWriter();
+        int looks = 0;
+        var progress = new ProgressLine(new ErrorConsole(writer, isTerminal: false, () => 80), TimeProvider.System, () => new RunSnapshot { Segments = ++looks });
+        progress.Show();
+        progress.Show();
+        Assert.Contains("segments 1 ", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("segments 2 ", writer.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, "0 B")]
+    [InlineData(1023, "1023 B")]
+    [InlineData(1024, "1.0 KiB")]
+    [InlineData(1048575, "1.0 MiB")]
+    [InlineData(187066000, "178.4 MiB")]
+    [InlineData(long.MaxValue, "8192.0 PiB")]
+    public void Bytes_are_written_for_people(long bytes, string text) => Assert.Equal(text, ByteText.Of(bytes));
+}

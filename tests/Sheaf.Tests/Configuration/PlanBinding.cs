@@ -1,0 +1,210 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Configuration;
+using Sheaf.Segments;
+using Sheaf.Spans;
+using Sheaf.Tests.Commands;
+using Xunit;
+
+namespace Sheaf.Tests.Configuration;
+
+/// <summary>From words, variables and file to the plan.</summary>
+public sealed class PlanBinding : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly TestHost _host = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Defaults_make_a_plan()
+    {
+        Assert.Equal(0, await _host.ProcessSpansAsync());
+        ProcessSpansPlan plan = _host.Plan!;
+        Assert.Equal(
+            new ProcessSpansPlan
+            {
+                Input = "-",
+                Output = "-",
+                Overwrite = false,
+                WithHeaders = false,
+                MaxMessageBytes = 64 << 20,
+                Rules = new SegmentRules(60_000, 10_000, 600_000, 10 << 20),
+                Shards = 6,
+                FlusherProcesses = 1,
+                MaxBufferBytes = 4L << 30,
+                OnBufferFull = BufferFullPolicy.Pause,
+                MaxUnhealthy = TimeSpan.FromSeconds(60),
+                Backpressure = TimeSpan.FromSeconds(10),
+                ShutdownTimeout = TimeSpan.FromSeconds(30),
+                DeadLetter = new DeadLetterTarget.File("sheaf-dead-letters.jsonl"),
+                Progress = ProgressMode.Auto,
+                Summary = SummaryFormat.Text,
+                ConfigPath = null,
+                Reloadable = plan.Reloadable,
+            },
+            plan);
+        Assert.False(plan.Reloadable.DropRules.Any);
+        Assert.Equal((500, 0.01, 1000, LogLevel.Warning), (plan.Reloadable.MaxFlushSegments, plan.Reloadable.DeadLetterMaxRatio, plan.Reloadable.DeadLetterMaxConsecutive, plan.Reloadable.LogLevel));
+    }
+
+    [Fact]
+    public async Task Every_option_reaches_the_plan()
+    {
+        string output = _folder.Write("out.jsonl", "old");
+        string input = _folder.Write("in.jsonl", "");
+        string config = _folder.Write("sheaf.json", "{}");
+        Assert.Equal(0, await _host.RunAsync(
+            "process-spans", "--input", input, "--output", output, "--overwrite", "--with-headers", "--max-message-bytes", "2KiB",
+            "--timeout", "5m", "--root-timeout", "1.5", "--max-segment-age", "0", "--max-segment-bytes", "1MiB", "--shards", "3",
+            "--flusher-processes", "2", "--max-flush-segments", "7", "--max-buffer-bytes", "1GiB", "--on-buffer-full", "flush-oldest",
+            "--max-unhealthy-seconds", "2", "--backpressure-seconds", "3", "--shutdown-timeout", "4", "--dead-letter", "stop",
+            "--dead-letter-max-ratio", "0.5", "--dead-letter-max-consecutive", "9", "--drop-organizations", "1,2", "--drop-organizations", "3",
+            "--drop-projects=4", "--drop-traces", "0123456789abcdef0123456789abcdef", "--progress", "never", "--summary", "none",
+            "--log-level", "debug", "--config", config));
+        ProcessSpansPlan plan = _host.Plan!;
+        ReloadablePlan live = plan.Reloadable;
+        Assert.Equal(
+            new ProcessSpansPlan
+            {
+                Input = input,
+                Output = output,
+                Overwrite = true,
+                WithHeaders = true,
+                MaxMessageBytes = 2048,
+                Rules = new SegmentRules(300_000, 1_500, 0, 1 << 20),
+                Shards = 3,
+                FlusherProcesses = 2,
+                MaxBufferBytes = 1 << 30,
+                OnBufferFull = BufferFullPolicy.FlushOldest,
+                MaxUnhealthy = TimeSpan.FromSeconds(2),
+                Backpressure = TimeSpan.FromSeconds(3),
+                ShutdownTimeout = TimeSpan.FromSeconds(4),
+                DeadLetter = new DeadLetterTarget.Stop(),
+                Progress = ProgressMode.Never,
+                Summary = SummaryFormat.None,
+                ConfigPath = config,
+                Reloadable = live,
+            },
+            plan);
+        Assert.Equal([1, 2, 3], live.DropRules.Organizations.Order());
+        Assert.Equal([4], live.DropRules.Projects);
+        Assert.Equal([new TraceId(0x0123456789abcdef, 0x0123456789abcdef)], live.DropRules.Traces);
+        Assert.Equal((7, 0.5, 9, LogLevel.Debug), (live.MaxFlushSegments, live.DeadLetterMaxRatio, live.DeadLetterMaxConsecutive, live.LogLevel));
+    }
+
+    [Fact]
+    public async Task The_command_line_beats_the_environment_beats_the_file_beats_the_default()
+    {
+        _host.Variables["SHEAF_CONFIG"] = _folder.Write("sheaf.json", """{ "shards": 11, "flusher-processes": 11, "max-flush-segments": 11, "drop-projects": [1, "2"] }""");
+        _host.Variables["SHEAF_SHARDS"] = "12";
+        _host.Variables["SHEAF_FLUSHER_PROCESSES"] = "12";
+        Assert.Equal(0, await _host.ProcessSpansAsync("--shards", "13"));
+        ProcessSpansPlan plan = _host.Plan!;
+        Assert.Equal((13, 12, 11), (plan.Shards, plan.FlusherProcesses, plan.Reloadable.MaxFlushSegments));
+        Assert.Equal([1, 2], plan.Reloadable.DropRules.Projects.Order());
+        Assert.Equal(TimeSpan.FromSeconds(10), plan.Backpressure);
+    }
+
+    [Fact]
+    public async Task A_list_is_taken_from_one_source_whole_and_can_be_emptied()
+    {
+        _host.Variables["SHEAF_DROP_PROJECTS"] = "1,2";
+        _host.Variables["SHEAF_DROP_ORGANIZATIONS"] = "3";
+        Assert.Equal(0, await _host.ProcessSpansAsync("--drop-projects", "7", "--drop-organizations", ""));
+        Assert.Equal([7], _host.Plan!.Reloadable.DropRules.Projects);
+        Assert.Empty(_host.Plan.Reloadable.DropRules.Organizations);
+    }
+
+    [Fact]
+    public async Task All_faults_of_all_sources_are_told_at_once_and_nothing_starts()
+    {
+        string config = _folder.Write("sheaf.json", """
+            {
+              // a comment
+              "max-flush-segments": 0,
+              "max-flush-segment": 5,
+              "timeout": { "seconds": 5 },
+              "drop-projects": [1, true],
+            }
+            """);
+        _host.Variables["SHEAF_BACKPRESSURE_SECONDS"] = "0";
+        _host.Variables["SHEAF_TIMEOUTS"] = "5";
+        int exitCode = await _host.RunAsync("process-spans", "--flusher-processes", "two", "--shard", "3", "--output", "-", "--config", config);
+        Assert.Equal(2, exitCode);
+        Assert.Null(_host.Plan);
+        Assert.Equal(
+            $"""
+            sheaf: the configuration has 9 faults; nothing was started
+              --shard: there is no such option; did you mean --shards? (command line)
+              --flusher-processes: 'two' is not an integer from 1 to 1024 (command line)
+              SHEAF_TIMEOUTS: there is no such variable; did you mean SHEAF_TIMEOUT? (environment)
+              --backpressure-seconds: '0' is not a time from 1s to 1h (seconds, or a number with ms, s, m, h or d) (SHEAF_BACKPRESSURE_SECONDS)
+              "max-flush-segment": there is no such option; did you mean max-flush-segments? ({config}, line 4)
+              --timeout: an object is not a time from 1ms to 30d (seconds, or a number with ms, s, m, h or d) ({config}, line 5)
+              --drop-projects: a list of other things than texts and numbers is not a list of integers from 0 to 9223372036854775807, separated by commas ({config}, line 6)
+              --max-flush-segments: '0' is not an integer from 1 to 100000 ({config}, line 3)
+              --input: is required: a path or - (or SHEAF_INPUT, or "input" in the file)
+            see sheaf process-spans --help, or docs/configuration.md
+
+            """,
+            _host.Error);
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-1")]
+    [InlineData("two")]
+    public async Task Too_few_flusher_processes_are_refused_with_the_range(string text)
+    {
+        Assert.Equal(2, await _host.ProcessSpansAsync("--flusher-processes", text));
+        Assert.Contains($"--flusher-processes: '{text}' is not an integer from 1 to 1024 (command line)", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_option_needs_its_value_and_only_one()
+    {
+        Assert.Equal(2, await _host.ProcessSpansAsync("--shards", "1", "--shards", "2", "--progress", "--overwrite", "spare"));
+        Assert.Contains("--shards: is given 2 times (command line)", _host.Error, StringComparison.Ordinal);
+        Assert.Contains("--progress: needs a value: one of auto, always, never (command line)", _host.Error, StringComparison.Ordinal);
+        Assert.Contains("'spare': belongs to no option (command line)", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_weaker_source_is_checked_even_where_a_stronger_one_has_the_option()
+    {
+        _host.Variables["SHEAF_SHARDS"] = "0";
+        Assert.Equal(2, await _host.ProcessSpansAsync("--shards", "2"));
+        Assert.Contains("(SHEAF_SHARDS)", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_used_are_faults()
+    {
+        string full = _folder.Write("full.jsonl", "x");
+        Assert.Equal(2, await _host.RunAsync("process-spans", "--input", _folder.PathOf("none"), "--output", full));
+        Assert.Contains($"--input: there is no file '{_folder.PathOf("none")}' (command line)", _host.Error, StringComparison.Ordinal);
+        Assert.Contains($"--output: '{full}' exists and is not empty; --overwrite replaces it (command line)", _host.Error, StringComparison.Ordinal);
+
+        var second = new TestHost();
+        Assert.Equal(2, await second.RunAsync("process-spans", "--input", _folder.PathOf(""), "--output", _folder.PathOf("a/b")));
+        Assert.Contains("is a directory (command line)", second.Error, StringComparison.Ordinal);
+        Assert.Contains($"--output: there is no directory '{_folder.PathOf("a")}' (command line)", second.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task No_file_serves_two_purposes_by_whatever_name()
+    {
+        string spans = _folder.Write("spans.jsonl", "");
+        File.CreateSymbolicLink(_folder.PathOf("link.jsonl"), spans);
+        Assert.Equal(2, await _host.RunAsync("process-spans", "--input", spans, "--output", _folder.PathOf("./link.jsonl"), "--dead-letter", "file:" + spans));
+        Assert.Contains("--output: '" + _folder.PathOf("./link.jsonl") + "' is the file of --input too (command line)", _host.Error, StringComparison.Ordinal);
+        Assert.Contains($"--dead-letter: 'file:{spans}' is the file of --input too (command line)", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_empty_output_file_needs_no_permission_and_devices_serve_twice()
+    {
+        Assert.Equal(0, await _host.RunAsync("process-spans", "--input", "/dev/null", "--output", _folder.Write("empty.jsonl", "")));
+        Assert.Equal(0, await _host.RunAsync("process-spans", "--input", "/dev/null", "--output", "/dev/null", "--dead-letter", "file:/dev/null"));
+    }
+}
