@@ -125,7 +125,7 @@ internal static class DevGenerateCommand
             }
             if (faults.Count > 0)
             {
-                foreach (string fault in faults) await parsed.InvocationConfiguration.Error.WriteLineAsync(fault);
+                foreach (string fault in faults) await parsed.InvocationConfiguration.Error.WriteLineAsync("sheaf: " + fault);
                 return ExitCode.Configuration;
             }
             return await RunAsync(
@@ -165,7 +165,7 @@ internal static class DevGenerateCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            await error.WriteLineAsync($"Cannot write {outputPath}: {e.Message}");
+            await error.WriteLineAsync($"sheaf: cannot write {outputPath}: {e.Message}");
             return ExitCode.Failed;
         }
         catch (OperationCanceledException)

@@ -55,7 +55,7 @@ internal static class DevVerifyCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or InvalidDataException)
         {
-            await error.WriteLineAsync($"Cannot read {reading}: {e.Message}");
+            await error.WriteLineAsync($"sheaf: cannot read {reading}: {e.Message}");
             return ExitCode.Configuration;
         }
         catch (OperationCanceledException)

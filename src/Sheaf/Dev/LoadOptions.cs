@@ -14,7 +14,7 @@ public sealed record LoadOptions
     /// <summary>Mean number of spans of a segment. At least 1.</summary>
     public double SpansPerSegment { get; init; } = 10;
 
-    /// <summary>How long after its end a span arrives at most, in seconds: a fifth by trace and service, the rest by span. 0 to 600.</summary>
+    /// <summary>How long after its end a span arrives at most, in seconds: three fifths by trace and service, the rest by span. 0 to 600.</summary>
     public double LatenessSeconds { get; init; } = 0.5;
 
     /// <summary>Share of the segments of two or more spans whose root never comes. 0 to 1.</summary>

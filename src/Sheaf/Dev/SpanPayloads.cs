@@ -37,7 +37,7 @@ internal sealed class SpanPayloads
         for (int i = 0; i < SizeSteps; i++) _sizeFactors[i] = -Math.Log(1 - (i + 0.5) / SizeSteps);
 
         // What is not text may take this much; the rest is text, in the mean.
-        int bodyBudget = (int)(options.BytesPerSpan * 0.85) - 390;
+        int bodyBudget = (int)(options.BytesPerSpan * 0.95) - 390;
         for (int i = 0; i < _templates.Length; i++) _templates[i] = new Template(i, bodyBudget, ref random);
         _longestLine = LongestHead + _templates.Max(t => t.Length);
         _meanTextLength = Math.Max(0, options.BytesPerSpan - MeanLengthWithoutText());
@@ -170,8 +170,8 @@ internal sealed class SpanPayloads
             Add("code.function", $"\"{name.Replace("/", "\\/", StringComparison.Ordinal)}\"");
             Add("thread.id", $"{random.Next() >> 8}");
             Add("cloud.region", "\"eu-central-1\"");
-            Add("retries", $"{random.Next(4)}");
-            if (index % 2 == 0) Add("ratio", $"{random.Next(9)}.{random.Next(100)}e-{random.Next(12)}");
+            if (index % 2 == 0) Add("retries", $"{random.Next(4)}");
+            else Add("ratio", $"{random.Next(9)}.{random.Next(100)}e-{random.Next(12)}");
             _attributes = Encoding.UTF8.GetBytes(attributes.ToString());
 
             void Add(string key, string text)

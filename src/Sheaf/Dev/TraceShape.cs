@@ -29,8 +29,8 @@ internal sealed class TraceShape
         _options = options;
         _random = new SeededRandom(SeededRandom.Mix((ulong)options.Seed));
         _mostSpansPerSegment = (int)Math.Min(int.MaxValue, SegmentBytesLimit / options.BytesPerSpan);
-        _latenessByTraceUs = (long)(options.LatenessSeconds * 200_000);
-        _latenessBySpanUs = (long)(options.LatenessSeconds * 800_000);
+        _latenessByTraceUs = (long)(options.LatenessSeconds * 600_000);
+        _latenessBySpanUs = (long)(options.LatenessSeconds * 400_000);
     }
 
     /// <summary>The spans of the trace drawn last, roots that never come among them.</summary>
@@ -83,7 +83,7 @@ internal sealed class TraceShape
             if (parent < 0)
             {
                 span.StartUs = traceStartUs;
-                span.EndUs = traceStartUs + 2000 + (long)Math.Min(_random.Exponential(400_000), LongestTraceUs - 500_000);
+                span.EndUs = traceStartUs + 2000 + (long)Math.Min(_random.Exponential(600_000), LongestTraceUs - 500_000);
             }
             else
             {
@@ -93,7 +93,7 @@ internal sealed class TraceShape
                 span.StartUs = above.StartUs + (long)(available * _random.NextDouble() * (style == TreeStyle.Deep ? 0.1 : 0.8));
                 double length = (above.EndUs - span.StartUs) * (style == TreeStyle.Deep ? 0.85 + 0.15 * _random.NextDouble() : _random.NextDouble());
                 if (_random.Chance(0.05)) length *= 1.5; // some outlast their parent
-                span.EndUs = Math.Min(span.StartUs + (long)length, traceStartUs + LongestTraceUs);
+                span.EndUs = Math.Min(span.StartUs + Math.Max(50, (long)length), traceStartUs + LongestTraceUs);
             }
             span.ReceivedUs = span.EndUs + sharedDelayUs + (long)(_random.NextDouble() * _latenessBySpanUs);
             span.ArrivalUs = span.ReceivedUs;
