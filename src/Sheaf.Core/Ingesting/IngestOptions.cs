@@ -1,7 +1,7 @@
 namespace Sheaf.Ingesting;
 
 /// <summary>What to do when the buffer is full.</summary>
-public enum OnBufferFull
+public enum BufferFullPolicy
 {
     /// <summary>Wait for due segments to leave. Where none is due while the input waits, its clock stands still, so the oldest are flushed early after all.</summary>
     Pause,
@@ -14,7 +14,7 @@ public enum OnBufferFull
 /// <param name="Shards">Number of shards, at least 1.</param>
 /// <param name="Lanes">Blocks parsed at the same time, at least 1.</param>
 /// <param name="MaxMessageBytes">A longer message is a dead letter.</param>
-public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 64 << 20, OnBufferFull OnBufferFull = OnBufferFull.Pause)
+public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 64 << 20, BufferFullPolicy OnBufferFull = BufferFullPolicy.Pause)
 {
     /// <summary>Bytes of a block to begin with; fits the processor's cache together with what is made of it.</summary>
     public int BlockBytes { get; init; } = 256 << 10;

@@ -178,7 +178,7 @@ public sealed class IngestPipeline : IDisposable
             if (limits.Exceeded(_messages, _bad, _badInARow) is { } reason)
             {
                 throw new RunStoppedException(
-                    $"{reason}. The last one: {_source.Name}, {message.SourceOffset}: {fault.Field.Name()}.");
+                    $"{reason}. The last one: {_source.Name}, {message.SourceOffset}: {fault.Describe(letter.Message.Span)}.");
             }
         }
     }
@@ -203,7 +203,7 @@ public sealed class IngestPipeline : IDisposable
             while (await _buffer.LoadAsync(cancel) >= ResumeLoad)
             {
                 // While the input waits its clock stands still. Once all that is due has left, waiting longer would never help.
-                if (_options.OnBufferFull == OnBufferFull.FlushOldest || NothingIsDue()) FlushOldest(true);
+                if (_options.OnBufferFull == BufferFullPolicy.FlushOldest || NothingIsDue()) FlushOldest(true);
                 await Task.Delay(Pause, _time, cancel);
             }
         }

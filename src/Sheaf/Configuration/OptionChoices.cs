@@ -1,15 +1,5 @@
 namespace Sheaf.Configuration;
 
-/// <summary>What happens when the buffer is full.</summary>
-internal enum BufferFullPolicy
-{
-    /// <summary>The input waits until flushing has made room.</summary>
-    Pause,
-
-    /// <summary>The oldest segments leave early, with the reason <c>buffer_full</c>; the input goes on.</summary>
-    FlushOldest,
-}
-
 /// <summary>When progress is shown.</summary>
 internal enum ProgressMode
 {

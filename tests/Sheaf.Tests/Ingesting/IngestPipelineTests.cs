@@ -126,9 +126,9 @@ public class IngestPipelineTests
     }
 
     [Theory]
-    [InlineData(OnBufferFull.Pause)]
-    [InlineData(OnBufferFull.FlushOldest)]
-    public async Task A_full_buffer_holds_the_input_and_recovers_by_itself(OnBufferFull policy)
+    [InlineData(BufferFullPolicy.Pause)]
+    [InlineData(BufferFullPolicy.FlushOldest)]
+    public async Task A_full_buffer_holds_the_input_and_recovers_by_itself(BufferFullPolicy policy)
     {
         // Nothing becomes due while the input waits: its clock stands still. The oldest leave early, and say so; nothing is lost.
         TestMessage[] input = [.. RandomInput.Messages(6, 3000, shards: 2).Select(m => m with { TimestampMs = 1_700_000_000_000 })];
