@@ -42,7 +42,7 @@ internal sealed class SupervisedRun
 
     /// <summary>Moves the clock on in small steps, with every worker that is not silent giving signs of life, until the condition holds.</summary>
     public async Task AdvanceUntilAsync(Func<bool> condition, string what) =>
-        await Eventually.TrueAsync(condition, what, () => Step(TimeSpan.FromMilliseconds(100)));
+        await Eventually.TrueAsync(condition, what, () => Step(TimeSpan.FromMilliseconds(500)));
 
     /// <summary>Moves the clock on by <paramref name="by"/>, letting the supervisor look at backpressure after every step.</summary>
     public async Task AdvanceLookByLookAsync(TimeSpan by)
@@ -85,7 +85,7 @@ internal sealed class SupervisedRun
 internal static class Eventually
 {
     /// <summary>In real time; only a failing test takes that long.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Returns when the condition holds; fails the test when it does not come to.</summary>
     /// <param name="nudge">Done before each further look.</param>

@@ -86,7 +86,7 @@ public class ThreadHostTests
 
         Assert.Equal(0, (await ExitOf(worker)).Code);
         Assert.Equal(0, host.AbandonedThreads);
-        Assert.Equal(0, _clock.ArmedTimers);
+        await Eventually.TrueAsync(() => _clock.ArmedTimers == 0, "the timer of the grace period to be gone");
     }
 
     [Fact]
