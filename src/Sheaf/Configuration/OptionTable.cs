@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Sheaf.Ingesting;
 using Sheaf.Spans;
 
 namespace Sheaf.Configuration;
