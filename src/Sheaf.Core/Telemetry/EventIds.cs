@@ -1,13 +1,32 @@
 namespace Sheaf.Telemetry;
 
 /// <summary>
-/// Ids of log events: one range per folder, so that an alert on an id stays true. A retired id keeps its line, with a note; a number is never used again.
+/// Every log event id, in one list so that none is given twice; a range per folder. To add one: take the next free number of the folder's
+/// range, name it after what happened, and use it in that component's nested <c>Log</c> class. A retired id stays here with a note.
 /// </summary>
 public static class EventIds
 {
-    // 3000-3099: configuration and commands
+    // Ingesting 1000-1099
+    // Flushing 1500-1599
+
+    // Supervision 2000-2099
+    public const int WorkersHealthy = 2000;
+    public const int WorkerEnded = 2001;
+    public const int WorkerHung = 2002;
+    public const int WorkerRestarted = 2003;
+    public const int RestartsSpent = 2004;
+    public const int IntakePausedByBackpressure = 2005;
+    public const int IntakeResumedFromBackpressure = 2006;
+    public const int WorkersTold = 2007;
+    public const int WorkerForced = 2008;
+    public const int WorkerNotEnded = 2009;
+    public const int ThreadAbandoned = 2010;
+
+    // Configuration and commands 3000-3099
     public const int ConfigurationReloaded = 3000;
     public const int ConfigurationFaulty = 3001;
     public const int ConfigurationNeedsRestart = 3002;
     public const int StopRequested = 3003;
+
+    // Run 3100-3199
 }

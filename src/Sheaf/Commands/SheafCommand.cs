@@ -24,7 +24,7 @@ internal static class SheafCommand
         var root = new RootCommand("Sheaf assembles trace spans into segments.");
         root.Subcommands.Add(ProcessSpansCommand.Create(host, run));
         root.Subcommands.Add(ConfigCommand.Create(host));
-        // `sheaf dev …`: root.Subcommands.Add(DevCommand.Create());
+        // sheaf dev …: root.Subcommands.Add(DevCommand.Create());
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         var page = new HelpPage((SynchronousCommandLineAction)help.Action!);
