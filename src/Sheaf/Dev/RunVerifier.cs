@@ -91,7 +91,7 @@ public sealed class RunVerifier
         }
     }
 
-    /// <summary>Reads the dead letters of the run: JSON objects, a line each, that give the place in the input as a number.</summary>
+    /// <summary>Reads the dead letters of the run: JSON objects, one a line, whose <c>line</c> is the place in the input.</summary>
     /// <exception cref="FormatException">A line is of another form.</exception>
     public async Task ReadDeadLettersAsync(Stream deadLetters, CancellationToken cancel)
     {
@@ -101,11 +101,9 @@ public sealed class RunVerifier
             try
             {
                 using JsonDocument line = JsonDocument.Parse(lines.Line);
-                if (!line.RootElement.TryGetProperty("source_offset", out JsonElement place) && !line.RootElement.TryGetProperty("line", out place))
-                    throw new FormatException("it has no source_offset.");
-                _deadLetterLines.Add(place.GetInt64());
+                _deadLetterLines.Add(line.RootElement.GetProperty("line").GetInt64());
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+            catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
             {
                 throw new FormatException($"line {lines.Number} is not a dead letter: {e.Message}", e);
             }

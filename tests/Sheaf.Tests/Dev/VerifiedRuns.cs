@@ -213,7 +213,7 @@ public sealed class VerifiedRuns : IAsyncLifetime
         Assert.Equal(0, (await NaiveRun.VerifyAsync(spans, _messages, deadLetters: letters)).Problems.Count);
         Assert.Equal([ProblemKind.WrongDeadLetter], (await NaiveRun.VerifyAsync(spans, _messages, deadLetters: letters[..1])).Problems.Counts.Keys);
 
-        static string Letter(int line) => $"{{\"source_offset\":{line}}}";
+        static string Letter(int line) => $"{{\"line\":{line}}}";
     }
 
     [Fact]
