@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
@@ -220,7 +219,6 @@ internal static class EngineBench
 
         private BufferDepth Measure() => _buffer.Shard(new ShardId(0)).Measure();
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static void Complete(ValueTask operation)
         {
             if (!operation.IsCompletedSuccessfully) throw new InvalidOperationException("the memory engine completes at once");

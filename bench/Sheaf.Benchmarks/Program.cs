@@ -6,6 +6,8 @@ var benchmarks = new Dictionary<string, Action>
     ["parser"] = ParserBench.Run,
     ["assembler"] = AssemblerBench.Run,
     ["writer"] = WriterBench.Run,
+    ["engine"] = EngineBench.Run,
+    ["engine-memory"] = EngineBench.RunMemory,
 };
 
 if (args.Length == 0 || args.Any(name => !benchmarks.ContainsKey(name)))

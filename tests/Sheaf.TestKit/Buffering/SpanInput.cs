@@ -25,7 +25,7 @@ public sealed class SpanInput
     public static byte[] PayloadOf(long offset, int size)
     {
         byte[] payload = new byte[size];
-        Span<ulong> words = MemoryMarshal.Cast<byte, ulong>(payload);
+        Span<ulong> words = MemoryMarshal.Cast<byte, ulong>(payload.AsSpan());
         ulong word = (ulong)offset;
         for (int i = 0; i < words.Length; i++) words[i] = word = (word * 6364136223846793005) + 1442695040888963407;
         payload.AsSpan(sizeof(ulong) * words.Length).Fill((byte)offset);
