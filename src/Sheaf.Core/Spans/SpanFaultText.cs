@@ -9,6 +9,8 @@ internal static class SpanFaultText
 {
     private const int MaxExcerpt = 60;
 
+    private static readonly SearchValues<byte> EndsOfScalars = SearchValues.Create(" \t\r\n,}]"u8);
+
     public static string Describe(SpanFault fault, ReadOnlySpan<byte> message) => fault.Kind switch
     {
         SpanFaultKind.None => "no fault",
@@ -85,7 +87,7 @@ internal static class SpanFaultText
             }
             return message.Length;
         }
-        int length = message[position..].IndexOfAny(" \t\r\n,}]"u8);
+        int length = message[position..].IndexOfAny(EndsOfScalars);
         return length < 0 ? message.Length : position + length;
     }
 

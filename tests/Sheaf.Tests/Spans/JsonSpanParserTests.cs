@@ -40,7 +40,7 @@ public sealed class JsonSpanParserTests
     {
         TraceSpan span = Parsing.Parse(new SpanMessage()
             .Renamed("trace_id", "trace\\u005fid").Renamed("attributes", "\\u0061ttributes")
-            .With("span_id", "\"\\u0030000000000000\\u0061a\"")
+            .With("span_id", "\"\\u00300000000000000\\u0061a\"")
             .With("\\u0061ttributes", "{\"sentry\\u002esegment.id\":{\"type\":\"string\",\"val\\u0075e\":\"00000000000000\\u0063c\"}}"));
         Assert.Equal(0x0123456789abcdefUL, span.Trace.TraceId.High);
         Assert.Equal(new SpanId(0xaa), span.SpanId);
