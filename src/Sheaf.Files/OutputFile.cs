@@ -1,5 +1,3 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace Sheaf.Files;
 
 /// <summary>What to do with a file that is there and not empty.</summary>
@@ -22,17 +20,17 @@ internal enum ExistingContent
 internal sealed class OutputFile : IDisposable
 {
     private readonly string _purpose;
-    private readonly SafeFileHandle? _handle; // null: standard output
+    private readonly FileStream? _stream; // unbuffered; null: standard output
     private long _committed;
     private long _end;
 
-    private OutputFile(string path, string purpose, SafeFileHandle? handle, bool isSeekable, long length)
+    private OutputFile(string path, string purpose, FileStream? stream)
     {
         Path = path;
         _purpose = purpose;
-        _handle = handle;
-        MayBlock = !isSeekable;
-        _committed = _end = length;
+        _stream = stream;
+        MayBlock = stream is not { CanSeek: true };
+        if (!MayBlock) _committed = _end = stream!.Seek(0, SeekOrigin.End);
     }
 
     public string Path { get; }
@@ -46,7 +44,7 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="ConfigurationException">It cannot be opened; the message names the path, the reason and the way out.</exception>
     public static async ValueTask<OutputFile> OpenAsync(string path, string purpose, ExistingContent existing, CancellationToken cancel)
     {
-        if (path == "-") return new OutputFile("standard output", purpose, null, isSeekable: false, 0);
+        if (path == "-") return new OutputFile("standard output", purpose, stream: null);
         return await Task.Run(() => Open(path, purpose, existing), cancel).WaitAsync(cancel);
     }
 
@@ -54,21 +52,19 @@ internal sealed class OutputFile : IDisposable
     public static OutputFile Open(string path, string purpose, ExistingContent existing)
     {
         if (Directory.Exists(path)) throw new ConfigurationException($"{purpose}: {path} is a directory; name a file in it");
-        SafeFileHandle? handle = null;
+        FileStream? stream = null;
         try
         {
             // Reading is only for the last byte of what is appended to.
             FileAccess access = existing == ExistingContent.Append ? FileAccess.ReadWrite : FileAccess.Write;
-            handle = File.OpenHandle(path, FileMode.OpenOrCreate, access, FileShare.ReadWrite | FileShare.Delete);
-            bool isSeekable;
-            using (var probe = new FileStream(new SafeFileHandle(handle.DangerousGetHandle(), ownsHandle: false), access, bufferSize: 0)) isSeekable = probe.CanSeek;
-            long length = isSeekable ? RandomAccess.GetLength(handle) : 0;
+            stream = new FileStream(path, FileMode.OpenOrCreate, access, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            long length = stream.CanSeek ? stream.Length : 0;
             if (length > 0 && existing == ExistingContent.Refuse)
                 throw new ConfigurationException($"{purpose}: {path} exists and has {length} bytes; name another file, remove it, or allow overwriting it (--overwrite)");
-            if (length > 0 && existing == ExistingContent.Overwrite) RandomAccess.SetLength(handle, length = 0);
-            var file = new OutputFile(path, purpose, handle, isSeekable, length);
-            if (length > 0) file.EndLine();
-            handle = null;
+            if (length > 0 && existing == ExistingContent.Overwrite) stream.SetLength(0);
+            var file = new OutputFile(path, purpose, stream);
+            if (file._end > 0) file.EndLine();
+            stream = null;
             return file;
         }
         catch (DirectoryNotFoundException e)
@@ -85,7 +81,7 @@ internal sealed class OutputFile : IDisposable
         }
         finally
         {
-            handle?.Dispose();
+            stream?.Dispose();
         }
     }
 
@@ -95,8 +91,8 @@ internal sealed class OutputFile : IDisposable
     {
         try
         {
-            if (_handle is null) StandardOutput.Write(bytes);
-            else RandomAccess.Write(_handle, bytes, _end);
+            if (_stream is null) StandardOutput.Write(bytes);
+            else _stream.Write(bytes);
             _end += bytes.Length;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
@@ -112,10 +108,10 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="SinkException">It could not.</exception>
     public void Flush()
     {
-        if (MayBlock || _handle is null) return;
+        if (MayBlock) return;
         try
         {
-            RandomAccess.FlushToDisk(_handle);
+            _stream!.Flush(flushToDisk: true);
         }
         catch (IOException e)
         {
@@ -123,16 +119,17 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
-    public void Dispose() => _handle?.Dispose();
+    public void Dispose() => _stream?.Dispose();
 
     private SinkException Failed(string what, Exception reason)
     {
         string torn = MayBlock ? " (its last line may be torn)" : "";
-        if (_handle is not null && !MayBlock)
+        if (!MayBlock)
         {
             try
             {
-                RandomAccess.SetLength(_handle, _committed);
+                _stream!.SetLength(_committed);
+                _stream.Position = _committed;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
@@ -146,9 +143,8 @@ internal sealed class OutputFile : IDisposable
     /// <summary>A line that a crash has torn must not swallow the next one.</summary>
     private void EndLine()
     {
-        byte last = 0;
-        RandomAccess.Read(_handle!, new Span<byte>(ref last), _end - 1);
-        if (last == '\n') return;
+        _stream!.Position = _end - 1;
+        if (_stream.ReadByte() == '\n') return;
         Write("\n"u8);
         Commit();
     }
