@@ -110,7 +110,7 @@ internal static class EngineBench
         private const int SpansPerMs = 100;
 
         private readonly MemoryBuffer _buffer;
-        private readonly ISpanBuffer _client;
+        private readonly MemorySpanBuffer _client;
         private readonly SpanBatch _batch = new(new ShardId(0));
         private readonly ClaimBatch _claim = new();
         private readonly byte[] _block;

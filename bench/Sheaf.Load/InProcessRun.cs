@@ -1,13 +1,19 @@
+using System.Globalization;
+using Sheaf.Commands;
+
 namespace Sheaf.Load;
 
-/// <summary>The pipeline within this process: no start-up, code that is compiled, memory that is touched.</summary>
+/// <summary>The product's command within this process: no start-up, code that is compiled, memory that is touched.</summary>
 internal static class InProcessRun
 {
-    /// <summary>Runs the pipeline over a file once.</summary>
-    /// <param name="shards">Shards, and with them the cores that are used.</param>
-    public static Task RunAsync(string input, string output, int shards, CancellationToken cancel)
+    /// <summary>Runs a file through once.</summary>
+    /// <param name="shards">Shards, and with them the flusher workers.</param>
+    public static async Task RunAsync(string input, string output, int shards, CancellationToken cancel)
     {
-        // THE CALL SITE: run the pipeline here, from `input` to `output` over `shards` shards with default rules.
-        throw new NotSupportedException($"There is no pipeline in this build to run from {input} to {output} over {shards} shards.");
+        cancel.ThrowIfCancellationRequested();
+        string count = shards.ToString(CultureInfo.InvariantCulture);
+        string[] words = ["process-spans", "--input", input, "--output", output, "--overwrite", "--shards", count, "--flusher-processes", count, "--summary", "none"];
+        int exitCode = await SheafCommand.RunAsync(words, CommandHost.OfThisProcess(), SegmentRun.RunAsync);
+        if (exitCode != ExitCode.Done) throw new InvalidOperationException($"sheaf {string.Join(' ', words)} ended with exit code {exitCode}");
     }
 }

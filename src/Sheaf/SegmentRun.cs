@@ -28,7 +28,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly JsonLinesSink _sink;
     private readonly IDeadLetterSink _deadLetters;
     private readonly MemoryBuffer _buffer;
-    private readonly ISpanBuffer _ingestClient;
+    private readonly MemorySpanBuffer _ingestClient;
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
     private readonly IntakeGate _gate = new();
@@ -158,11 +158,11 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private Worker CreateWorker(WorkerShards shards)
     {
-        ISpanBuffer buffer = _buffer.OpenClient();
+        MemorySpanBuffer buffer = _buffer.OpenClient();
         JsonLinesClient sink = _sink.CreateClient();
         var worker = new FlusherWorker(
             shards.Worker, shards.Shards, _control, buffer, sink, FlusherOptionsNow, _signals[shards.Worker], _metrics, _context.Time);
-        return new Worker(worker, sink);
+        return new Worker(worker, buffer, sink);
     }
 
     private FlusherOptions FlusherOptionsNow()
@@ -248,11 +248,14 @@ internal sealed class SegmentRun : IAsyncDisposable
     }
 
     /// <summary>One life of a worker on a thread, with the clients that are its own.</summary>
-    private sealed class Worker(FlusherWorker worker, JsonLinesClient sink) : IWorkerInstance
+    private sealed class Worker(FlusherWorker worker, MemorySpanBuffer buffer, JsonLinesClient sink) : IWorkerInstance
     {
         public Task RunAsync(CancellationToken cancel) => worker.RunAsync(cancel);
 
-        // The buffer needs no telling: its replacement's take-over moves the shards' epochs on.
-        public void Fence() => sink.Fence();
+        public void Fence()
+        {
+            buffer.Fence();
+            sink.Fence();
+        }
     }
 }

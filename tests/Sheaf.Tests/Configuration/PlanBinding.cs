@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Sheaf.Configuration;
+using Sheaf.Ingesting;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Tests.Commands;

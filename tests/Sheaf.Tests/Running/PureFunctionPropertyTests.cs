@@ -51,8 +51,10 @@ public class PureFunctionPropertyTests
 
         Assert.True(run.Deaths > 10, $"only {run.Deaths} workers died: the test does not test");
         run.AssertLedgerAddsUp();
-        Assert.Equal(expected, run.DistinctBodies());
-        Assert.Equal(expected.Length, run.Sink.Messages.Select(m => m.Header.FlushId).Distinct().Count());
+        // A copy of a span that comes after its segment has closed makes the same segment again, so even an undisturbed run may repeat a message.
+        string[] distinct = [.. expected.Distinct()];
+        Assert.Equal(distinct, run.DistinctBodies());
+        Assert.Equal(distinct.Length, run.Sink.Messages.Select(m => m.Header.FlushId).Distinct().Count());
     }
 
     [Theory]
@@ -77,7 +79,7 @@ public class PureFunctionPropertyTests
 
         Assert.Equal(1, run.Deaths);
         run.AssertLedgerAddsUp();
-        Assert.Equal(expected, run.DistinctBodies());
+        Assert.Equal(expected.Distinct(), run.DistinctBodies());
         Assert.Equal(repeats, run.Sink.Messages.Count > expected.Length);
     }
 

@@ -59,7 +59,7 @@ public sealed class MemoryBuffer
     public BufferDepth Measure(ShardId shard) => Shard(shard).Measure();
 
     /// <summary>A client. It claims nothing before it has taken a shard over.</summary>
-    public ISpanBuffer OpenClient() => new MemorySpanBuffer(this);
+    public MemorySpanBuffer OpenClient() => new MemorySpanBuffer(this);
 
     internal MemoryShard Shard(ShardId shard)
     {

@@ -3,57 +3,80 @@ using Sheaf.Spans;
 namespace Sheaf.Buffering.Memory;
 
 /// <summary>A client of a <see cref="MemoryBuffer"/>. All operations complete at once. Owner: one ingest pipeline or one flusher worker.</summary>
-internal sealed class MemorySpanBuffer(MemoryBuffer buffer) : ISpanBuffer
+public sealed class MemorySpanBuffer : ISpanBuffer
 {
     private const long NotHeld = -1;
     private const int PrefetchDistance = 3; // segments are written about in the order of the claim
 
-    private readonly long[] _epochs = NoneHeld(buffer.ShardCount); // by shard: the takeover that made it ours
+    private readonly MemoryBuffer _buffer;
+    private readonly long[] _epochs; // by shard: the takeover that made it ours
+    private volatile bool _fenced;
+
+    internal MemorySpanBuffer(MemoryBuffer buffer)
+    {
+        _buffer = buffer;
+        _epochs = NoneHeld(_buffer.ShardCount);
+    }
+
+    /// <summary>
+    /// Takes from this client the right to take over, claim and remove. Any thread; does not wait. What it had claimed is due again when another
+    /// client takes the shards over.
+    /// </summary>
+    public void Fence() => _fenced = true;
 
     public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
     {
-        buffer.Shard(batch.Shard).Append(batch);
+        _buffer.Shard(batch.Shard).Append(batch);
         return ValueTask.CompletedTask;
     }
 
     public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel)
     {
-        foreach (ShardId shard in shards.Span) _epochs[shard.Value] = buffer.Shard(shard).TakeOver();
+        ThrowIfFenced();
+        foreach (ShardId shard in shards.Span) _epochs[shard.Value] = _buffer.Shard(shard).TakeOver();
         return ValueTask.CompletedTask;
     }
 
     public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTraces, 1);
-        buffer.Shard(shard).Claim(_epochs[shard.Value], beforeMs, maxTraces, into);
+        ThrowIfFenced();
+        _buffer.Shard(shard).Claim(_epochs[shard.Value], beforeMs, maxTraces, into);
         return ValueTask.CompletedTask;
     }
 
     public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel)
     {
-        buffer.Shard(batch.Shard).ThrowIfLapsed(_epochs[batch.Shard.Value]); // the payloads are in reach already
+        ThrowIfFenced();
+        _buffer.Shard(batch.Shard).ThrowIfLapsed(_epochs[batch.Shard.Value]); // the payloads are in reach already
         return ValueTask.CompletedTask;
     }
 
     public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span)
     {
-        MemoryShard shard = buffer.Shard(batch.Shard);
+        MemoryShard shard = _buffer.Shard(batch.Shard);
         if (span + PrefetchDistance < batch.SpanCount) shard.PrefetchPayload(batch.Spans[span + PrefetchDistance]);
         return shard.Payload(batch.Spans[span]);
     }
 
     public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel)
     {
-        buffer.Shard(batch.Shard).Remove(_epochs[batch.Shard.Value], batch, traces);
+        ThrowIfFenced();
+        _buffer.Shard(batch.Shard).Remove(_epochs[batch.Shard.Value], batch, traces);
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(buffer.Measure(shard));
+    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(_buffer.Measure(shard));
 
-    public ValueTask<double> LoadAsync(CancellationToken cancel) => new(buffer.Load);
+    public ValueTask<double> LoadAsync(CancellationToken cancel) => new(_buffer.Load);
 
     /// <summary>Nothing to give back: claims that are left are taken over by the next client.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void ThrowIfFenced()
+    {
+        if (_fenced) throw new ClaimLapsedException("This client of the buffer was fenced: its worker was replaced.");
+    }
 
     private static long[] NoneHeld(int shards)
     {

@@ -55,7 +55,7 @@ public sealed class MemoryUseTests
 
     private async ValueTask<ISpanBuffer> OpenAsync()
     {
-        ISpanBuffer client = _buffer.OpenClient();
+        MemorySpanBuffer client = _buffer.OpenClient();
         await client.TakeOverAsync(new[] { new ShardId(0) }, default);
         return client;
     }
