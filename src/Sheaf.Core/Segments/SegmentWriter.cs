@@ -79,7 +79,7 @@ public sealed class SegmentWriter(SegmentRules rules)
         ReadOnlySpan<byte> head = isPart ? PartHead : WholeHead;
         int bodyStart = into.Length;
         int bodyLength = checked((int)SizeOf(head, spansLength));
-        Span<byte> body = into.GetSpan(bodyLength + 1);
+        Span<byte> body = into.GetSpan(bodyLength + 1 + PayloadSplicer.Slack);
         int written = Opening.Length + FlushIdLength + head.Length;
 
         ReadOnlySpan<BufferedSpan> spans = claim.SpansOf(trace);
