@@ -27,15 +27,11 @@ internal static class WriterBench
         int[] places = [.. Enumerable.Range(0, count)];
         random.Shuffle(places);
         foreach (int place in places) payloads[place] = Payload(random, place);
-        var claims = new PayloadClaim[count / SpansPerSegment];
-        for (int i = 0; i < claims.Length; i++)
-        {
-            claims[i] = new PayloadClaim();
-            for (int n = 0; n < SpansPerSegment; n++) claims[i].Add(payloads[i * SpansPerSegment + n], new SpanId((ulong)n));
-        }
-        int[] members = [.. Enumerable.Range(0, SpansPerSegment)];
-        Buffering.ISpanBuffer[] buffers = [.. claims.Select(claim => claim.Buffer)];
-        AssembledSegment segment = claims[0].Segment(new SpanId(0));
+        var claim = new PayloadClaim();
+        for (int i = 0; i < count; i++) claim.Add(payloads[i], new SpanId((ulong)(i % SpansPerSegment)));
+        Buffering.ISpanBuffer buffer = claim.Buffer;
+        int[] members = [.. Enumerable.Range(0, count)];
+        AssembledSegment segment = claim.Segment(new SpanId(0));
         var writer = new SegmentWriter(new SegmentRules());
         var batch = new SegmentBatch();
         byte[] copy = new byte[BatchBytes + (SpansPerSegment * 4096)];
@@ -45,23 +41,20 @@ internal static class WriterBench
         runner.Add("memcpy of the payloads", count, () =>
         {
             int at = 0;
-            for (int i = 0; i < claims.Length; i++)
+            for (int i = 0; i < count; i++)
             {
-                for (int n = 0; n < SpansPerSegment; n++)
-                {
-                    ReadOnlySpan<byte> payload = buffers[i].Payload(claims[i].Batch, n);
-                    payload.CopyTo(copy.AsSpan(at));
-                    at += payload.Length;
-                }
+                ReadOnlySpan<byte> payload = buffer.Payload(claim.Batch, i);
+                payload.CopyTo(copy.AsSpan(at));
+                at += payload.Length;
                 if (at > BatchBytes) at = 0;
             }
         });
         runner.Add("SegmentWriter", count, () =>
         {
             batch.Clear();
-            for (int i = 0; i < claims.Length; i++)
+            for (int i = 0; i < count; i += SpansPerSegment)
             {
-                writer.Write(buffers[i], claims[i].Batch, claims[i].Batch.Traces[0], segment, members, batch);
+                writer.Write(buffer, claim.Batch, claim.Batch.Traces[0], segment, members.AsSpan(i, SpansPerSegment), batch);
                 if (batch.Length > BatchBytes) batch.Clear();
             }
         });

@@ -9,33 +9,36 @@ namespace Sheaf.Segments;
 /// </summary>
 internal sealed class PayloadSplicer
 {
+    /// <summary>Room that a copy needs behind its end.</summary>
+    public const int Slack = 96;
+
     // By IsSegmentForm: what to cut at the position, and what to put there.
     private static readonly int[] IsSegmentCuts = [0, 4, 5, 4];
-    private static readonly byte[][] TrueTexts = [.. TextsOf("true"u8)];
-    private static readonly byte[][] FalseTexts = [.. TextsOf("false"u8)];
+    private static readonly EditText[] TrueTexts = TextsOf("true"u8);
+    private static readonly EditText[] FalseTexts = TextsOf("false"u8);
 
     // By SegmentIdForm, the same; the zeros stand for the segment's id.
     private static readonly int[] SegmentIdCuts = [0, 0, 4, 0, 0, 4];
-    private readonly byte[][] _segmentIdTexts =
+    private readonly EditText[] _segmentIdTexts =
     [
-        [],
-        [.. "\"attributes\":{\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}},"u8],
-        [.. "{\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}}"u8],
-        [.. "\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8],
-        [.. "\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"},"u8],
-        [.. "{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8],
+        new([]),
+        new("\"attributes\":{\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}},"u8),
+        new("{\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}}"u8),
+        new("\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8),
+        new("\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"},"u8),
+        new("{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8),
     ];
     private readonly int[] _idPlaces;
     private readonly IrregularPayload _irregular = new();
 
-    public PayloadSplicer() => _idPlaces = [.. _segmentIdTexts.Select(text => text.AsSpan().IndexOf("0000000000000000"u8))];
+    public PayloadSplicer() => _idPlaces = [.. _segmentIdTexts.Select(text => text.Text.IndexOf("0000000000000000"u8))];
 
     /// <summary>The segment that the next payloads belong to.</summary>
     public void Begin(SpanId segmentId)
     {
         for (int form = 0; form < _segmentIdTexts.Length; form++)
         {
-            if (_idPlaces[form] >= 0) segmentId.WriteTo(_segmentIdTexts[form].AsSpan(_idPlaces[form]));
+            if (_idPlaces[form] >= 0) segmentId.WriteTo(_segmentIdTexts[form].Text[_idPlaces[form]..]);
         }
     }
 
@@ -54,16 +57,17 @@ internal sealed class PayloadSplicer
     }
 
     /// <summary>Copies a payload with its edits, and returns the number of bytes written: its length and its growth.</summary>
+    /// <param name="destination">Has room for <see cref="Slack"/> bytes more, whose content is lost.</param>
     public int Copy(ReadOnlySpan<byte> payload, in PayloadEdits edits, bool isSegment, Span<byte> destination)
     {
         if (edits.Irregular) return CopyIrregular(payload, isSegment, destination);
 
         int firstAt = edits.IsSegmentAt;
         int firstCut = IsSegmentCuts[(int)edits.IsSegment];
-        byte[] firstText = (isSegment ? TrueTexts : FalseTexts)[(int)edits.IsSegment];
+        EditText firstText = (isSegment ? TrueTexts : FalseTexts)[(int)edits.IsSegment];
         int secondAt = edits.SegmentId == SegmentIdForm.Present ? payload.Length : edits.SegmentIdAt;
         int secondCut = SegmentIdCuts[(int)edits.SegmentId];
-        byte[] secondText = _segmentIdTexts[(int)edits.SegmentId];
+        EditText secondText = _segmentIdTexts[(int)edits.SegmentId];
         // Two insertions at one position: is_segment goes first.
         if (secondAt < firstAt)
         {
@@ -74,14 +78,12 @@ internal sealed class PayloadSplicer
 
         payload[..firstAt].CopyTo(destination);
         int written = firstAt;
-        firstText.CopyTo(destination[written..]);
-        written += firstText.Length;
+        written += firstText.CopyTo(destination[written..]);
 
         ReadOnlySpan<byte> between = payload[(firstAt + firstCut)..secondAt];
         between.CopyTo(destination[written..]);
         written += between.Length;
-        secondText.CopyTo(destination[written..]);
-        written += secondText.Length;
+        written += secondText.CopyTo(destination[written..]);
 
         ReadOnlySpan<byte> rest = payload[(secondAt + secondCut)..];
         rest.CopyTo(destination[written..]);
@@ -98,21 +100,44 @@ internal sealed class PayloadSplicer
             payload[read..edit.At].CopyTo(destination[written..]);
             written += edit.At - read;
             read = edit.At + edit.Cut;
-            byte[] text = TextOf(edit, isSegment);
-            text.CopyTo(destination[written..]);
-            written += text.Length;
+            written += TextOf(edit, isSegment).CopyTo(destination[written..]);
         }
         payload[read..].CopyTo(destination[written..]);
         return written + payload.Length - read;
     }
 
-    private byte[] TextOf(in PayloadEdit edit, bool isSegment) => edit.SegmentId is { } form
+    private EditText TextOf(in PayloadEdit edit, bool isSegment) => edit.SegmentId is { } form
         ? _segmentIdTexts[(int)form]
         : (isSegment ? TrueTexts : FalseTexts)[(int)edit.IsSegment];
 
-    private static byte[][] TextsOf(ReadOnlySpan<byte> literal)
+    private static EditText[] TextsOf(ReadOnlySpan<byte> literal)
     {
-        byte[] value = literal.ToArray();
-        return [[.. "\"is_segment\":"u8, .. value, (byte)','], value, value, value];
+        var value = new EditText(literal);
+        return [new EditText([.. "\"is_segment\":"u8, .. literal, (byte)',']), value, value, value];
+    }
+
+    /// <summary>
+    /// A text that is always copied with its padding: a copy of one size needs no branch on it, and what comes next overwrites the padding.
+    /// </summary>
+    private readonly struct EditText
+    {
+        private readonly byte[] _padded;
+
+        public EditText(ReadOnlySpan<byte> text)
+        {
+            Length = text.Length;
+            _padded = new byte[Slack];
+            text.CopyTo(_padded);
+        }
+
+        public int Length { get; }
+
+        public Span<byte> Text => _padded.AsSpan(0, Length);
+
+        public int CopyTo(Span<byte> destination)
+        {
+            _padded.AsSpan(0, Slack).CopyTo(destination[..Slack]);
+            return Length;
+        }
     }
 }

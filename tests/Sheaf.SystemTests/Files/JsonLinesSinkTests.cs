@@ -143,12 +143,15 @@ public sealed class JsonLinesSinkTests : IDisposable
         JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, overwrite: false, withHeaders: false, default);
         await using JsonLinesClient client = sink.CreateClient();
         using var cancel = new CancellationTokenSource();
-        Task stuck = client.ProduceAsync(SegmentBatches.Numbered(0, 1, 1 << 20), cancel.Token).AsTask();
+        SegmentBatch large = SegmentBatches.Numbered(0, 1, 1 << 20);
+        Task stuck = client.ProduceAsync(large, cancel.Token).AsTask();
+        byte[] read = new byte[large.Length];
+        await reader.ReadExactlyAsync(read.AsMemory(0, 1)); // it is in the middle of it
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stuck);
         await sink.DisposeAsync();
-        byte[] rest = new byte[1 << 20]; // lets the abandoned write end
-        await reader.ReadExactlyAsync(rest);
+        await reader.ReadExactlyAsync(read.AsMemory(1)); // lets the abandoned write end
+        Assert.Equal(large.Bytes.ToArray(), read);
     }
 
     [Fact]

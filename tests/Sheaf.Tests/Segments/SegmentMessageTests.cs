@@ -69,6 +69,16 @@ public class SegmentMessageTests
     }
 
     [Fact]
+    public void A_part_may_have_exactly_the_limit()
+    {
+        PayloadClaim claim = new PayloadClaim().Add(Hundred, Root).Add(Hundred, Root).Add(Hundred, Root);
+        int two = """{"flush_id":"","skip_enrichment":true,"spans":[,]}""".Length + 32 + 200;
+        string[] parts = claim.Write(Root, new SegmentRules(MaxSegmentBytes: two));
+        Assert.Equal([two, two - 101], parts.Select(part => part.Length));
+        Assert.Equal(3, claim.Write(Root, new SegmentRules(MaxSegmentBytes: two - 1)).Length);
+    }
+
+    [Fact]
     public void A_single_span_over_the_limit_and_a_segment_closed_by_size_skip_enrichment()
     {
         PayloadClaim one = new PayloadClaim().Add(Hundred, Root);
