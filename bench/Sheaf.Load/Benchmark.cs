@@ -93,7 +93,7 @@ internal sealed class Benchmark(LoadArguments arguments, string input, Cancellat
     private string[] ProductArguments(string from, string to) =>
     [
         "process-spans", "--input", from, "--output", to, "--summary", "json", "--shards", arguments.Cores.ToString(CultureInfo.InvariantCulture),
-        "--flusher-processes", arguments.Cores.ToString(CultureInfo.InvariantCulture),
+        "--flusher-processes", arguments.Cores.ToString(CultureInfo.InvariantCulture), .. InProcessRun.Rules,
     ];
 
     private void Report(string name, List<ChildRun> runs)
