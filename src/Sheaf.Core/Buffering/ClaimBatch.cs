@@ -63,16 +63,36 @@ public sealed class ClaimBatch
         _traces[TraceCount++] = new ClaimedTrace { Key = key, Token = token, FirstSpan = SpanCount, NextDeadlineMs = Segments.SegmentRules.Never };
     }
 
+    /// <summary>
+    /// Adds a trace of which the number of spans is known, and returns the index of the first: the engine fills them all through
+    /// <see cref="SpanAt"/>, in whatever order it likes.
+    /// </summary>
+    public int AddTrace(TraceKey key, long token, int spanCount)
+    {
+        AddTrace(key, token);
+        int first = SpanCount;
+        while (_spans.Length < first + spanCount) Grow();
+        _traces[TraceCount - 1].SpanCount = spanCount;
+        _removed.AsSpan(first, spanCount).Clear();
+        SpanCount += spanCount;
+        return first;
+    }
+
+    /// <summary>A span to be filled in place. For engines.</summary>
+    public ref BufferedSpan SpanAt(int index) => ref _spans[index];
+
     /// <summary>Room for the next span of the trace begun last, to be filled in place. For engines.</summary>
     public ref BufferedSpan AddSpan()
     {
-        if (SpanCount == _spans.Length)
-        {
-            Array.Resize(ref _spans, 2 * _spans.Length);
-            Array.Resize(ref _removed, 2 * _removed.Length);
-        }
+        if (SpanCount == _spans.Length) Grow();
         _traces[TraceCount - 1].SpanCount++;
         _removed[SpanCount] = false;
         return ref _spans[SpanCount++];
+    }
+
+    private void Grow()
+    {
+        Array.Resize(ref _spans, 2 * _spans.Length);
+        Array.Resize(ref _removed, 2 * _removed.Length);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Sheaf.Buffering;
 using Sheaf.Spans;
 
@@ -20,8 +19,6 @@ public sealed class SegmentWriter(SegmentRules rules)
     private static ReadOnlySpan<byte> PartHead => "\",\"skip_enrichment\":true,\"spans\":["u8;
     private static ReadOnlySpan<byte> Closing => "]}"u8;
     private const int FlushIdLength = 32;
-    private const int PrefetchBytes = 512;
-    private const int CacheLine = 64;
 
     /// <summary>
     /// Writes one segment behind what is in the batch already, and returns the number of its messages: more than one where they are parts.
@@ -64,26 +61,13 @@ public sealed class SegmentWriter(SegmentRules rules)
         {
             ref readonly BufferedSpan span = ref spans[members[i]];
             bool isSegment = span.SpanId == segmentId;
-            ReadOnlySpan<byte> payload = buffer.Payload(claim, trace.FirstSpan + members[i]);
-            Prefetch(payload);
             int growth = span.Edits.Irregular
-                ? _splicer.GrowthOfIrregular(payload, isSegment)
+                ? _splicer.GrowthOfIrregular(buffer.Payload(claim, trace.FirstSpan + members[i]), isSegment)
                 : _splicer.GrowthOf(span.Edits, isSegment);
             _lengths[i] = span.PayloadLength + growth;
             sum += _lengths[i];
         }
         return sum;
-    }
-
-    /// <summary>Payloads lie anywhere in memory. Asking for the beginning of all of them now hides most of the way to it from the copying.</summary>
-    private static unsafe void Prefetch(ReadOnlySpan<byte> payload)
-    {
-        if (!Sse.IsSupported) return;
-        fixed (byte* start = payload)
-        {
-            int end = Math.Min(payload.Length, PrefetchBytes);
-            for (int at = 0; at < end; at += CacheLine) Sse.Prefetch0(start + at);
-        }
     }
 
     private static long SizeOf(ReadOnlySpan<byte> head, long spansLength) => Opening.Length + FlushIdLength + head.Length + spansLength + Closing.Length;

@@ -82,8 +82,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
             for (int left = maxTraces, count = due.Length; count == due.Length && left > 0; left -= count)
             {
                 count = PopNeedsLock(beforeMs, due[..Math.Min(left, due.Length)]);
-                foreach (int slot in due[..count]) Prefetch.Element(ref _spans[_traces[slot].FirstSpan]);
-                foreach (int slot in due[..count]) ClaimNeedsLock(ref _traces[slot], slot, into);
+                ClaimNeedsLock(due[..count], into);
             }
             EndNeedsLock();
         }
@@ -96,7 +95,16 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         {
             ThrowIfLapsed(epoch);
             Span<ClaimedTrace> range = batch.Traces[traces];
-            foreach (ref readonly ClaimedTrace claimed in range) _traces.PrefetchBucket(claimed.Key);
+            foreach (ref readonly ClaimedTrace claimed in range)
+            {
+                _traces.PrefetchBucket(claimed.Key);
+                Prefetch.Element(ref _traces[(int)claimed.Token]);
+            }
+            foreach (ref readonly ClaimedTrace claimed in range)
+            {
+                int last = _traces[(int)claimed.Token].LastSpan; // of another trace by now, where the claim has ended before
+                if (last != None) Prefetch.Element(ref _spans[last]);
+            }
             foreach (ref readonly ClaimedTrace claimed in range)
             {
                 int slot = (int)claimed.Token;
@@ -160,16 +168,36 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         return count;
     }
 
-    private void ClaimNeedsLock(ref TraceSlot trace, int slot, ClaimBatch into)
+    // The spans of a trace are a chain through memory, one miss after the other. So the traces of a group are followed side by side: while one
+    // waits for its next span, the others are copied.
+    private void ClaimNeedsLock(Span<int> slots, ClaimBatch into)
     {
-        trace.ClaimId = NextClaimIdNeedsLock();
-        trace.ArrivedDeadlineMs = SegmentRules.Never;
-        into.AddTrace(trace.Key, ((long)trace.ClaimId << 32) | (uint)slot);
-        for (int at = trace.FirstSpan; at != None;)
+        foreach (int slot in slots) Prefetch.Element(ref _spans[_traces[slot].FirstSpan]);
+        Span<int> next = stackalloc int[PrefetchGroup];
+        Span<int> destination = stackalloc int[PrefetchGroup];
+        for (int i = 0; i < slots.Length; i++)
         {
-            ref SpanSlot span = ref _spans[at];
-            into.AddSpan() = span.Span;
-            at = span.Link;
+            ref TraceSlot trace = ref _traces[slots[i]];
+            trace.ClaimId = NextClaimIdNeedsLock();
+            trace.ArrivedDeadlineMs = SegmentRules.Never;
+            next[i] = trace.FirstSpan;
+            destination[i] = into.AddTrace(trace.Key, ((long)trace.ClaimId << 32) | (uint)slots[i], trace.SpanCount);
+        }
+        for (int open = slots.Length; open > 0;)
+        {
+            for (int i = 0; i < open;)
+            {
+                ref SpanSlot span = ref _spans[next[i]];
+                into.SpanAt(destination[i]++) = span.Span;
+                next[i] = span.Link;
+                if (next[i] != None)
+                {
+                    Prefetch.Element(ref _spans[next[i++]]);
+                    continue;
+                }
+                open--;
+                (next[i], destination[i]) = (next[open], destination[open]);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ namespace Sheaf.Buffering.Memory;
 public sealed class MemorySpanBuffer : ISpanBuffer
 {
     private const long NotHeld = -1;
-    private const int PrefetchDistance = 3; // segments are written about in the order of the claim
+    private const int PrefetchDistance = 6; // segments are written about in the order of the claim
 
     private readonly MemoryBuffer _buffer;
     private readonly long[] _epochs; // by shard: the takeover that made it ours

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Sheaf.Buffering.Memory;
 
@@ -21,10 +22,12 @@ internal sealed class PayloadSlabs
     private const int LargestSlot = 64 << 10;
     private const int PageBytes = 4096;
     private const int OwnArray = -1;
+    private const int MapWords = SlabBytes >> (SmallestBits + 6); // one bit for each slot of the smallest size
 
     private readonly int[] _open = new int[SizeClassOf(LargestSlot) + 1]; // by size: a list of the slabs that have room
     private byte[]?[] _bytes = new byte[]?[16]; // replaced when it grows, so that readers need no lock
     private Slab[] _slabs = new Slab[16];
+    private readonly ChunkedArray<ulong> _free = new(); // by slab: a bit for each slot that is free; beside the slots, so that taking one touches none
     private long _arrayBytes;
     private int _slabCount;
     private int _firstEmpty = None; // slabs without any payload
@@ -36,7 +39,7 @@ internal sealed class PayloadSlabs
     public long UsedBytes { get; private set; }
 
     /// <summary>Bytes of all slabs and arrays, with what is free in them, and of the tables.</summary>
-    public long AllocatedBytes => _arrayBytes + ((long)_slabs.Length * (Unsafe.SizeOf<Slab>() + IntPtr.Size));
+    public long AllocatedBytes => _arrayBytes + _free.AllocatedBytes + ((long)_slabs.Length * (Unsafe.SizeOf<Slab>() + IntPtr.Size));
 
     /// <summary>Copies a payload in. The answer is what the other operations know it by.</summary>
     public long Store(ReadOnlySpan<byte> payload)
@@ -57,13 +60,13 @@ internal sealed class PayloadSlabs
             return;
         }
         int slotBytes = SlotBytes(slab.SizeClass);
-        bool hadRoom = slab.HasRoom(slotBytes);
-        FreeLinkAt(index, (int)reference) = slab.FirstFree;
-        slab.FirstFree = (int)reference;
+        int slot = (int)reference / slotBytes;
+        bool hadRoom = slab.HasRoom;
+        _free[(index * MapWords) + (slot >> 6)] |= 1ul << (slot & 63);
+        slab.FirstWord = Math.Min(slab.FirstWord, slot >> 6);
         slab.Taken--;
         UsedBytes -= slotBytes;
-        if (hadRoom) UnlinkOpen(index);
-        LinkOpen(index); // to the front: what was released last is in the cache and is filled next
+        if (!hadRoom) LinkOpen(index);
 
         // The last slab with room stays with its size, empty or not, so that a size that comes and goes does not rebuild it each time.
         bool isLastOpen = slab.Next == None;
@@ -82,6 +85,12 @@ internal sealed class PayloadSlabs
         byte[]?[] arrays = Volatile.Read(ref _bytes);
         byte[]? bytes = arrays[(int)(reference >> 32)];
         int start = (int)reference;
+        if (length <= LargestSlot)
+        {
+            // In a slab, and a slab stays one. Its length is not asked for: that would be one more line to fetch, far from the payload.
+            payload = MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(bytes!), start), length);
+            return true;
+        }
         bool there = bytes is not null && start + length <= bytes.Length;
         payload = there ? bytes.AsSpan(start, length) : default;
         return there;
@@ -109,17 +118,14 @@ internal sealed class PayloadSlabs
         if (index == None) index = OpenSlab(sizeClass);
         ref Slab slab = ref _slabs[index];
         int slotBytes = SlotBytes(sizeClass);
-        int start = slab.FirstFree;
-        if (start != None)
-            slab.FirstFree = FreeLinkAt(index, start);
-        else
-        {
-            start = slab.Untouched;
-            slab.Untouched += slotBytes;
-        }
+        int map = index * MapWords;
+        while (_free[map + slab.FirstWord] == 0) slab.FirstWord++;
+        ref ulong word = ref _free[map + slab.FirstWord];
+        int start = ((slab.FirstWord << 6) + BitOperations.TrailingZeroCount(word)) * slotBytes;
+        word &= word - 1;
         slab.Taken++;
         UsedBytes += slotBytes;
-        if (!slab.HasRoom(slotBytes)) UnlinkOpen(index);
+        if (!slab.HasRoom) UnlinkOpen(index);
         return ((long)index << 32) | (uint)start;
     }
 
@@ -130,7 +136,11 @@ internal sealed class PayloadSlabs
             _firstEmpty = _slabs[index].Next;
         else
             index = AddArray(SlabBytes);
-        _slabs[index] = new Slab { SizeClass = sizeClass, FirstFree = None };
+        int slots = SlabBytes / SlotBytes(sizeClass);
+        _slabs[index] = new Slab { SizeClass = sizeClass, Slots = slots };
+        _free.EnsureCapacity((index + 1) * MapWords);
+        for (int word = 0, left = slots; left > 0; word++, left -= 64)
+            _free[(index * MapWords) + word] = left >= 64 ? ulong.MaxValue : (1ul << left) - 1;
         LinkOpen(index);
         return index;
     }
@@ -194,18 +204,15 @@ internal sealed class PayloadSlabs
         if (slab.Next != None) _slabs[slab.Next].Previous = slab.Previous;
     }
 
-    // A free slot holds the start of the next free one of its slab.
-    private ref int FreeLinkAt(int index, int start) => ref Unsafe.As<byte, int>(ref _bytes[index].AsSpan(start, sizeof(int))[0]);
-
     private struct Slab
     {
         public int SizeClass;
 
-        /// <summary>First of the released slots.</summary>
-        public int FirstFree;
+        /// <summary>Slots that it has.</summary>
+        public int Slots;
 
-        /// <summary>Slots from here on have never been used.</summary>
-        public int Untouched;
+        /// <summary>The first word of its map that may have a free slot.</summary>
+        public int FirstWord;
 
         /// <summary>Slots in use.</summary>
         public int Taken;
@@ -214,6 +221,6 @@ internal sealed class PayloadSlabs
         public int Next;
         public int Previous;
 
-        public readonly bool HasRoom(int slotBytes) => FirstFree != None || Untouched + slotBytes <= SlabBytes;
+        public readonly bool HasRoom => Taken < Slots;
     }
 }

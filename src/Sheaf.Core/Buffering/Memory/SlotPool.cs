@@ -37,7 +37,11 @@ internal sealed class SlotPool<T> where T : unmanaged, ISlot
             End++;
         }
         else
+        {
             _firstFree = _slots[slot].Link;
+            // Its link is what the next one to be taken waits for.
+            if (_firstFree != None) Prefetch.Element(ref _slots[_firstFree]);
+        }
         Count++;
         return slot;
     }
