@@ -32,7 +32,7 @@ internal static class DevVerifyCommand
             "verify",
             "Checks a run from its files alone: every span is in exactly one segment and nothing else is, each with its content as it came but for "
                 + "is_segment and attributes[\"sentry.segment.id\"], and both of these are right. White space between JSON tokens is not compared. Takes "
-                + "about 70 bytes of memory a span. Exit code 0: all is right; 1: there are problems; 2: it cannot be checked.")
+                + "about 130 bytes of memory a span. Exit code 0: all is right; 1: there are problems; 2: it cannot be checked.")
         {
             spans, segments, expect, deadLetters, noRepeats,
         };

@@ -105,12 +105,12 @@ internal static class OptionTable
         DefaultText = "10m",
     });
 
-    public static readonly OptionSpec<long> MaxSegmentBytes = Add(new OptionSpec<long>(new SizeKind(1 << 10, 1 << 30))
+    public static readonly OptionSpec<long> MaxSegmentBytes = Add(new OptionSpec<long>(new SizeKind(1 << 10, 256 << 20))
     {
         Name = "max-segment-bytes",
         Group = OptionGroup.Segments,
         Summary = "Size of one output message; a larger segment leaves in parts.",
-        Details = "Parts carry `\"skip_enrichment\":true`. The default is the original's, which is what the broker's topics downstream accept.",
+        Details = "Parts carry `\"skip_enrichment\":true`. The default is the original's, which is what the broker's topics downstream accept. The most is bounded because a worker holds a closed segment in memory, twice that size at worst.",
         Default = _ => "10MiB",
         DefaultText = "10MiB",
     });
