@@ -12,6 +12,8 @@ public sealed record TestMessage(byte[] Bytes, long TimestampMs = InputMessage.N
 /// <param name="chance">Null: one block, no pauses (or one block for each change of partition).</param>
 public sealed class MessageListSource(IReadOnlyList<TestMessage> messages, Random? chance = null) : ISpanSource
 {
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _goOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _next;
 
     public string Name => "test input";
@@ -19,19 +21,34 @@ public sealed class MessageListSource(IReadOnlyList<TestMessage> messages, Rando
     /// <summary>Thrown at the end instead of ending, when set.</summary>
     public Exception? Failure { get; init; }
 
+    /// <summary>Reading this message and the next ones waits for <see cref="GoOn"/>.</summary>
+    public int HoldAt { get; init; } = messages.Count;
+
+    /// <summary>Completes when the reading has come to <see cref="HoldAt"/> and waits.</summary>
+    public Task Held => _held.Task;
+
     /// <summary>How far it has been read.</summary>
     public int Read => Volatile.Read(ref _next);
+
+    /// <summary>Ends the waiting at <see cref="HoldAt"/>.</summary>
+    public void GoOn() => _goOn.TrySetResult();
 
     public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
     {
         if (chance is not null) await TestDelay.RandomAsync(chance, cancel);
         if (_next == messages.Count) return Failure is null ? false : throw Failure;
+        if (_next == HoldAt)
+        {
+            _held.TrySetResult();
+            await _goOn.Task.WaitAsync(cancel);
+        }
+        int end = _next < HoldAt ? HoldAt : messages.Count;
         int? shard = messages[_next].Shard;
         into.Reset(shard is null ? null : new ShardId(shard.Value));
         int most = chance is null ? int.MaxValue : TestDelay.Next(chance, 1, 20);
         int length = 0;
         int next = _next;
-        for (; next < messages.Count && most-- > 0 && messages[next].Shard == shard; next++)
+        for (; next < end && most-- > 0 && messages[next].Shard == shard; next++)
         {
             byte[] bytes = messages[next].Bytes;
             into.Grow(Math.Max(length + bytes.Length, 2 * length), length);

@@ -56,7 +56,8 @@ public sealed class PipelineRun : IDisposable
 
     public SheafMetrics Metrics { get; } = new();
 
-    public IngestRules IngestRules { get; init; } = new(DropRules.None, new DeadLetterLimits(MaxRatio: 1, MaxConsecutive: 0));
+    /// <summary>May be replaced while the run goes on.</summary>
+    public IngestRules IngestRules { get; set; } = new(DropRules.None, new DeadLetterLimits(MaxRatio: 1, MaxConsecutive: 0));
 
     public FlusherOptions? FlusherOptions { get; init; }
 

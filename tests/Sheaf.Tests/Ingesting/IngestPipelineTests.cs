@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Text;
+using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
 using Sheaf.Flushing;
 using Sheaf.Ingesting;
@@ -153,5 +154,138 @@ public class IngestPipelineTests
         await run.RunAsync();
         for (int s = 0; s < 2; s++)
             Assert.Equal(input.Where(m => m.Shard == s).Max(m => m.TimestampMs), run.Control.Shard(new ShardId(s)).ClockMs);
+    }
+
+    [Fact]
+    public async Task A_block_that_was_read_when_the_stop_came_is_stored()
+    {
+        TestMessage[] input = RandomInput.Messages(9, 100, shards: 1);
+        using var stop = new CancellationTokenSource();
+        var source = new StoppingSource(new MessageListSource(input), stop);
+        using var run = new PipelineRun(input, Rules) { Source = source };
+        await run.RunAsync(stop: stop.Token);
+        Assert.Equal(100, run.Counters.Received(new ShardId(0)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task A_paused_input_is_not_read()
+    {
+        TestMessage[] input = RandomInput.Messages(10, 100, shards: 1);
+        var source = new MessageListSource(input);
+        using var run = new PipelineRun(input, Rules, lanes: 2) { Source = source };
+        run.Gate.Pause(PauseReasons.Backpressure);
+        Task running = run.RunAsync();
+        for (int i = 0; i < 2000; i++) await Task.Yield(); // time enough for one that does not wait
+        Assert.Equal(0, source.Read);
+
+        run.Gate.Resume(PauseReasons.Backpressure);
+        await running;
+        Assert.Equal(100, source.Read);
+    }
+
+    [Fact]
+    public async Task A_reload_of_the_drop_rules_takes_effect_with_the_next_block()
+    {
+        TestMessage[] input = RandomInput.Messages(11, 200, shards: 1);
+        var source = new MessageListSource(input, new Random(1)) { HoldAt = 120 };
+        using var run = new PipelineRun(input, Rules) { Source = source };
+        Task running = run.RunAsync();
+        await source.Held;
+        run.IngestRules = run.IngestRules with { Drops = DropRules.None with { Projects = new[] { 1L, 2L }.ToFrozenSet() } };
+        source.GoOn();
+        await running;
+        Assert.Equal(80, run.Counters.Dropped(new ShardId(0)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task The_clock_of_a_shard_moves_when_all_up_to_it_is_stored_and_not_before()
+    {
+        TestMessage[] input = RandomInput.Messages(12, 300, shards: 2);
+        var control = new ControlBlock(workers: 1, shards: 2);
+        var buffer = new MemoryBuffer(Rules, 2, maxBytes: long.MaxValue);
+        var early = new List<long>();
+        var watched = new WatchedBuffer(buffer.OpenClient())
+        {
+            BeforeAppend = batch =>
+            {
+                long newest = batch.Spans[^1].StreamTimeMs;
+                lock (early)
+                    if (control.Shard(batch.Shard).ClockMs >= newest && batch.Spans[0].StreamTimeMs < newest) early.Add(newest);
+            },
+        };
+        using var pipeline = new IngestPipeline(
+            new IngestOptions(2, Lanes: 2), new MessageListSource(input, new Random(1)), watched, control, new IngestCounters(2), new DeadLetterList(),
+            () => new IngestRules(DropRules.None, new DeadLetterLimits()), new IntakeGate(), _ => { }, TimeProvider.System);
+        await pipeline.RunAsync(CancellationToken.None);
+
+        Assert.Empty(early);
+        Assert.Equal(300, buffer.Measure(new ShardId(0)).Spans + buffer.Measure(new ShardId(1)).Spans);
+    }
+
+    [Fact]
+    public async Task Every_span_carries_the_running_maximum_of_its_shards_timestamps()
+    {
+        TestMessage[] input = RandomInput.Messages(13, 300, shards: 1);
+        var times = new List<long>();
+        var buffer = new MemoryBuffer(Rules, 1, maxBytes: long.MaxValue);
+        var watched = new WatchedBuffer(buffer.OpenClient())
+        {
+            BeforeAppend = batch =>
+            {
+                foreach (ref readonly TraceSpan span in batch.Spans) times.Add(span.StreamTimeMs);
+            },
+        };
+        using var pipeline = new IngestPipeline(
+            new IngestOptions(1, Lanes: 3), new MessageListSource(input, new Random(1)), watched, new ControlBlock(1, 1), new IngestCounters(1), new DeadLetterList(),
+            () => new IngestRules(DropRules.None, new DeadLetterLimits()), new IntakeGate(), _ => { }, TimeProvider.System);
+        await pipeline.RunAsync(CancellationToken.None);
+
+        long newest = long.MinValue;
+        Assert.Equal(input.Select(m => newest = Math.Max(newest, m.TimestampMs)), times);
+    }
+
+    /// <summary>Asks for a stop when it has read a block.</summary>
+    private sealed class StoppingSource(ISpanSource inner, CancellationTokenSource stop) : ISpanSource
+    {
+        public string Name => inner.Name;
+
+        public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
+        {
+            bool any = await inner.ReadAsync(into, cancel);
+            await stop.CancelAsync();
+            return any;
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    /// <summary>Shows every batch before it is stored.</summary>
+    private sealed class WatchedBuffer(ISpanBuffer inner) : ISpanBuffer
+    {
+        public required Action<SpanBatch> BeforeAppend { get; init; }
+
+        public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
+        {
+            BeforeAppend(batch);
+            return inner.AppendAsync(batch, cancel);
+        }
+
+        public ValueTask<double> LoadAsync(CancellationToken cancel) => inner.LoadAsync(cancel);
+
+        public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => throw new NotSupportedException();
+
+        public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
