@@ -32,7 +32,7 @@ internal static class RunSummary
         if (segments > 0)
         {
             text.Append("\nsegments by reason: ");
-            text.AppendJoin(", ", report.Segments.Where(s => s.Value > 0).OrderBy(s => s.Key).Select(s => string.Create(CultureInfo.InvariantCulture, $"{Name(s.Key)} {s.Value:N0}")));
+            text.AppendJoin(", ", report.Segments.Where(s => s.Value > 0).OrderBy(s => s.Key).Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key.Name()} {s.Value:N0}")));
         }
         if (report.DeadLetterFile is { } file) text.Append("\ndead letters: ").Append(file);
         return text.ToString();
@@ -55,7 +55,7 @@ internal static class RunSummary
             json.WriteNumber("segments", report.Segments.Values.Sum());
             json.WriteStartObject("segments_by_reason");
             foreach (FlushReason reason in Enum.GetValues<FlushReason>())
-                json.WriteNumber(Name(reason), report.Segments.GetValueOrDefault(reason));
+                json.WriteNumber(reason.Name(), report.Segments.GetValueOrDefault(reason));
             json.WriteEndObject();
             json.WriteNumber("bytes_in", report.BytesIn);
             json.WriteNumber("bytes_out", report.BytesOut);
@@ -132,15 +132,5 @@ internal static class RunSummary
         RunOutcome.Interrupted => "interrupted",
         RunOutcome.Failed => "failed",
         RunOutcome.DeadLetterLimit => "dead_letter_limit",
-    };
-
-    private static string Name(FlushReason reason) => reason switch
-    {
-        FlushReason.RootTimeout => "root_timeout",
-        FlushReason.IdleTimeout => "idle_timeout",
-        FlushReason.MaxAge => "max_age",
-        FlushReason.MaxBytes => "max_bytes",
-        FlushReason.BufferFull => "buffer_full",
-        FlushReason.Shutdown => "shutdown",
     };
 }
