@@ -69,7 +69,7 @@ internal sealed class Benchmark(LoadArguments arguments, string input, Cancellat
     /// <summary>All spans alive at the end of the input: no timeout comes before it, and what counts is what lies in memory then.</summary>
     public async Task MemoryAsync()
     {
-        ChildRun run = await ProductAsync(Null, "--timeout", "30d", "--root-timeout", "30d", "--max-segment-age", "0");
+        ChildRun run = await ProductAsync(Null, ["--timeout", "30d", "--root-timeout", "30d", "--max-segment-age", "0"]);
         ChildRun empty = await ChildRun.RunAsync(arguments.Sheaf, [.. ProductArguments("/dev/null", Null)], arguments.Cores, cancel);
         Measurements.Line($"{arguments.Spans:N0} spans alive, {_inputBytes / 1e6:N0} MB payload, with line ends");
         Measurements.Line($"peak resident             {run.PeakBytes / 1e6,9:N0} MB   {(double)run.PeakBytes / _inputBytes:F2} x payload");
@@ -87,13 +87,15 @@ internal sealed class Benchmark(LoadArguments arguments, string input, Cancellat
         _seconds.Add("copy to a file", Floors.Copy(input, copy));
     }
 
-    private Task<ChildRun> ProductAsync(string output, params string[] more) =>
-        ChildRun.RunAsync(arguments.Sheaf, [.. ProductArguments(input, output), .. more], arguments.Cores, cancel);
+    private Task<ChildRun> ProductAsync(string output) => ProductAsync(output, InProcessRun.Rules);
+
+    private Task<ChildRun> ProductAsync(string output, string[] rules) =>
+        ChildRun.RunAsync(arguments.Sheaf, [.. ProductArguments(input, output), .. rules], arguments.Cores, cancel);
 
     private string[] ProductArguments(string from, string to) =>
     [
         "process-spans", "--input", from, "--output", to, "--summary", "json", "--shards", arguments.Cores.ToString(CultureInfo.InvariantCulture),
-        "--flusher-processes", arguments.Cores.ToString(CultureInfo.InvariantCulture), .. InProcessRun.Rules,
+        "--flusher-processes", arguments.Cores.ToString(CultureInfo.InvariantCulture),
     ];
 
     private void Report(string name, List<ChildRun> runs)
