@@ -284,6 +284,20 @@ public abstract class BufferContract
     }
 
     [Fact]
+    public async Task A_takeover_arms_a_trace_for_what_has_arrived_since_it_was_claimed()
+    {
+        ISpanBuffer dead = await OpenClaimerAsync();
+        await AppendAsync(dead, new SpanDraft(1, 1000));
+        await AssertClaimsAsync(dead, long.MaxValue, [1]); // long before its deadline, as when the buffer is full
+        await AppendAsync(dead, new SpanDraft(1, 2000, Root: true));
+
+        ISpanBuffer successor = await OpenClaimerAsync();
+
+        await AssertClaimsAsync(successor, 2000 + RootTimeout, []);
+        await AssertClaimsAsync(successor, 2000 + RootTimeout + 1, [1]);
+    }
+
+    [Fact]
     public async Task A_takeover_touches_the_given_shards_only()
     {
         ISpanBuffer first = await OpenClaimerAsync();

@@ -123,6 +123,18 @@ public class FlusherWorkerTests
     }
 
     [Fact]
+    public async Task The_bytes_produced_are_those_of_the_messages_with_their_line_feeds()
+    {
+        using var worker = new SingleWorker(new FlusherOptions(Rules, MaxFlushSegments: 2) { ProduceBytes = 1 });
+        await worker.FillAsync(Due, FiveTraces);
+
+        await worker.RunUntilIdleAsync();
+
+        Assert.Equal(5, worker.Sink.Messages.Count);
+        Assert.Equal(worker.Sink.Messages.Sum(m => m.Body.Length + 1), worker.Shard.ProducedBytes);
+    }
+
+    [Fact]
     public async Task A_segment_that_leaves_in_parts_is_one_oversized_segment()
     {
         // Together the first two do not pass the limit, but their message would; the third does.

@@ -7,6 +7,7 @@ using Sheaf.Ingesting;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.TestKit.Running;
+using Sheaf.Tests.Supervision;
 
 namespace Sheaf.Tests.Ingesting;
 
@@ -216,9 +217,9 @@ public class IngestPipelineTests
             },
         };
         using var pipeline = new IngestPipeline(
-            new IngestOptions(2, Lanes: 2), new MessageListSource(input, new Random(1)), watched, control, new IngestCounters(2), new DeadLetterList(),
+            new IngestOptions(2, Lanes: 2) { LeadBlocks = 1 + input.Length }, new MessageListSource(input, new Random(1)), watched, control, new IngestCounters(2), new DeadLetterList(),
             () => new IngestRules(DropRules.None, new DeadLetterLimits()), new IntakeGate(), _ => { }, TimeProvider.System);
-        await pipeline.RunAsync(CancellationToken.None);
+        await pipeline.RunAsync(CancellationToken.None).WaitAsync(Eventually.Patience); // nobody flushes
 
         Assert.Empty(early);
         Assert.Equal(300, buffer.Measure(new ShardId(0)).Spans + buffer.Measure(new ShardId(1)).Spans);
@@ -238,9 +239,9 @@ public class IngestPipelineTests
             },
         };
         using var pipeline = new IngestPipeline(
-            new IngestOptions(1, Lanes: 3), new MessageListSource(input, new Random(1)), watched, new ControlBlock(1, 1), new IngestCounters(1), new DeadLetterList(),
+            new IngestOptions(1, Lanes: 3) { LeadBlocks = 1 + input.Length }, new MessageListSource(input, new Random(1)), watched, new ControlBlock(1, 1), new IngestCounters(1), new DeadLetterList(),
             () => new IngestRules(DropRules.None, new DeadLetterLimits()), new IntakeGate(), _ => { }, TimeProvider.System);
-        await pipeline.RunAsync(CancellationToken.None);
+        await pipeline.RunAsync(CancellationToken.None).WaitAsync(Eventually.Patience); // nobody flushes
 
         long newest = long.MinValue;
         Assert.Equal(input.Select(m => newest = Math.Max(newest, m.TimestampMs)), times);
