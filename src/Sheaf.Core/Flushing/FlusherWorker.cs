@@ -185,7 +185,7 @@ public sealed class FlusherWorker
         await _sink.ProduceAsync(_output, cancel);
         _metrics.Produced(_shardTag, _output, _time.GetElapsedTime(start));
         ShardCells cells = _control.Shard(_claim.Shard);
-        cells.ProducedBytes += _output.Length;
+        cells.ProducedBytes += _output.Length - _output.Messages.Length; // the line feeds between them are no part of them
         _output.Clear();
     }
 

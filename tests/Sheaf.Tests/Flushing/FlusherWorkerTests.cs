@@ -131,7 +131,7 @@ public class FlusherWorkerTests
         await worker.RunUntilIdleAsync();
 
         Assert.Equal(5, worker.Sink.Messages.Count);
-        Assert.Equal(worker.Sink.Messages.Sum(m => m.Body.Length + 1), worker.Shard.ProducedBytes);
+        Assert.Equal(worker.Sink.Messages.Sum(m => m.Body.Length), worker.Shard.ProducedBytes);
     }
 
     [Fact]
