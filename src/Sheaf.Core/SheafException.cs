@@ -13,7 +13,11 @@ public sealed class ClaimLapsedException(string message) : SheafException(messag
 public sealed class SourceException(string message, Exception? inner = null) : SheafException(message, inner);
 
 /// <summary>The output did not take the segments. They stay claimed in the buffer; the worker ends and is started again.</summary>
-public sealed class SinkException(string message, Exception? inner = null) : SheafException(message, inner);
+public sealed class SinkException(string message, Exception? inner = null) : SheafException(message, inner)
+{
+    /// <summary>No later attempt can succeed, whatever a person mends: nobody reads the output any more.</summary>
+    public bool IsFinal { get; init; }
+}
 
 /// <summary>The configuration is wrong; every fault of it is in the message. Mend it and start again.</summary>
 public sealed class ConfigurationException(string message) : SheafException(message);

@@ -30,12 +30,14 @@ public sealed class DeadLetterFile(string path, TimeProvider time) : IDeadLetter
         Write(letter, _json, _file);
     }
 
-    /// <summary>Brings the file to the disk and closes it.</summary>
+    /// <summary>Brings the file to the disk and closes it. Doing it again does nothing.</summary>
     /// <exception cref="SinkException">The disk did not take it.</exception>
     public async ValueTask DisposeAsync()
     {
         if (_json is not null) await _json.DisposeAsync();
-        using (_file) _file?.Flush();
+        using OutputFile? file = _file;
+        _file = null;
+        file?.Flush();
     }
 
     private void Write(in DeadLetter letter, Utf8JsonWriter json, OutputFile file)

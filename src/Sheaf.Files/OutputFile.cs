@@ -137,7 +137,9 @@ internal sealed class OutputFile : IDisposable
             }
         }
         _end = _committed;
-        return new SinkException($"{_purpose}: {Path}: {what}: {reason.Message}{torn}; make room or mend the output", reason);
+        bool isFinal = reason is IOException io && StandardOutput.IsClosedByReader(io);
+        string wayOut = isFinal ? "whoever read it has gone" : "make room or mend the output";
+        return new SinkException($"{_purpose}: {Path}: {what}: {reason.Message}{torn}; {wayOut}", reason) { IsFinal = isFinal };
     }
 
     /// <summary>A line that a crash has torn must not swallow the next one.</summary>

@@ -11,6 +11,7 @@ internal static partial class StandardOutput
     private const int Descriptor = 1;
     private const short PollOut = 4;
     private const int Interrupted = 4;
+    private const int BrokenPipe = 32;
     private static readonly int TryAgain = OperatingSystem.IsLinux() ? 11 : 35;
 
     /// <summary>Writes all bytes. May block, as long as the reader does not read.</summary>
@@ -33,10 +34,17 @@ internal static partial class StandardOutput
             }
             int error = Marshal.GetLastPInvokeError();
             if (error == Interrupted) continue;
-            if (error != TryAgain) throw new IOException(Marshal.GetPInvokeErrorMessage(error));
+            if (error != TryAgain) throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
             var wanted = new PollRequest { Descriptor = Descriptor, Events = PollOut };
             _ = Poll(ref wanted, 1, -1); // whatever it says, the next write tells
         }
+    }
+
+    /// <summary>Whether a write failed because the reader of the pipe has closed it.</summary>
+    public static bool IsClosedByReader(IOException failure)
+    {
+        const int WindowsBrokenPipe = unchecked((int)0x8007006D), WindowsNoData = unchecked((int)0x800700E8);
+        return failure.HResult is BrokenPipe or WindowsBrokenPipe or WindowsNoData;
     }
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]

@@ -79,6 +79,19 @@ internal sealed class SegmentRun : IAsyncDisposable
     public static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, CancellationToken stop)
     {
         long begun = context.Time.GetTimestamp();
+        try
+        {
+            return await RunAsync(plan, context, begun, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // A named pipe was waited for that nobody has opened at its other end, or the workers were just starting.
+            return NothingRead(plan, context.Time.GetElapsedTime(begun));
+        }
+    }
+
+    private static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, long begun, CancellationToken stop)
+    {
         await using JsonLinesSource source = await JsonLinesSource.OpenAsync(plan.Input, stop);
         await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(plan.Output, plan.Overwrite, plan.WithHeaders, stop);
         await using var run = new SegmentRun(plan, context, source, sink);
@@ -147,6 +160,17 @@ internal sealed class SegmentRun : IAsyncDisposable
         }
         return inputFailure is null ? (RunOutcome.Done, null) : (RunOutcome.Failed, inputFailure);
     }
+
+    private static RunReport NothingRead(ProcessSpansPlan plan, TimeSpan elapsed) => new()
+    {
+        Outcome = RunOutcome.Interrupted,
+        Reason = "stopped as asked; nothing was read",
+        Ledger = new Ledger([.. Enumerable.Range(0, plan.Shards).Select(s => new ShardLedger(new ShardId(s), default))]),
+        Segments = new Dictionary<FlushReason, long>(),
+        Elapsed = elapsed,
+        BytesIn = 0,
+        BytesOut = 0,
+    };
 
     private string Interruption(StopReport stopped)
     {

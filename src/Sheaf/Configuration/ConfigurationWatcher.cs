@@ -50,6 +50,7 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
                 Log.Faulty(log, path, fault.ToString());
             return;
         }
+        live.Current = PlanBinder.BindReloadable(read); // first: what the log says holds already
         foreach (OptionSpec option in OptionTable.All)
         {
             string? before = (_last ?? started).Find(option)?.Text;
@@ -62,7 +63,6 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
                 Log.NeedsRestart(log, option.Name, running ?? "", after ?? "");
         }
         _last = read;
-        live.Current = PlanBinder.BindReloadable(read);
     }
 
     private static byte[]? TryReadFile(string path)

@@ -85,6 +85,8 @@ internal static class PlanBinder
             else if (!File.Exists(input.Text))
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"there is no file '{input.Text}'", input.Source));
         }
+        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetters } given && FileAccessCheck.WhyNotAppendable(deadLetters.Path) is { } reason)
+            faults.Add(new ConfigurationFault(OptionTable.DeadLetter.CommandLineName, reason, given.Source));
         if (options.Find(OptionTable.Output) is not { } output || output.Text == PathKind.Dash) return;
         if (Directory.Exists(output.Text))
             faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' is a directory", output.Source));

@@ -37,6 +37,9 @@ internal sealed record WorkerExit(int Code, string? Error)
     /// <summary>It did not react and was cut off from everything that it shared with others.</summary>
     public const int Abandoned = 2;
 
+    /// <summary>It could not go on, and neither could another one in its place; <see cref="Error"/> says why.</summary>
+    public const int Hopeless = 3;
+
     /// <summary>For messages to people, on one line.</summary>
     public override string ToString() => Error is null ? $"exit code {Code}" : $"exit code {Code}, {Error.Trim().Split('\n')[0].TrimEnd()}";
 }

@@ -87,6 +87,7 @@ internal sealed partial class SupervisedWorker
         {
             WorkerExit exit = await WaitForExitOrHangAsync(_life!);
             if (HasEndedAsTold(exit)) return;
+            if (exit.Code == WorkerExit.Hopeless) throw new RunStoppedException(exit.Error ?? $"{Shards} cannot go on.");
             if (!_budget.TryTake(out TimeSpan delay)) throw RestartsSpent(exit);
             await Task.Delay(delay, _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!TryStart()) return;

@@ -112,7 +112,12 @@ internal sealed partial class ThreadHost(
             }
         }
 
-        private static WorkerExit Failure(Exception e) => new(WorkerExit.Failed, e.ToString());
+        private static WorkerExit Failure(Exception e) => e switch
+        {
+            SinkException { IsFinal: true } => new(WorkerExit.Hopeless, e.Message),
+            SheafException => new(WorkerExit.Failed, e.Message), // thrown on purpose: the message says all of it
+            _ => new(WorkerExit.Failed, e.ToString()),
+        };
     }
 
     private static partial class Log

@@ -53,7 +53,7 @@ public class ThreadHostTests
 
         Assert.Equal(WorkerExit.Failed, exit.Code);
         Assert.Contains("disk full", exit.Error, StringComparison.Ordinal);
-        Assert.Equal("exit code 1, Sheaf.SinkException: disk full", exit.ToString());
+        Assert.Equal("exit code 1, disk full", exit.ToString());
     }
 
     [Fact]
