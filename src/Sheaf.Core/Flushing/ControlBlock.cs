@@ -97,7 +97,7 @@ public readonly struct WorkerCells
         set => Volatile.Write(ref _cells[_at + 3], value);
     }
 
-    /// <summary>Since when due segments have been left over after every full flush batch. Writer: the worker.</summary>
+    /// <summary>Since when it has been behind: due segments were left over after every full flush batch, or the output made it wait. Writer: the worker.</summary>
     public long BackpressureSince
     {
         get => Volatile.Read(ref _cells[_at + 4]);

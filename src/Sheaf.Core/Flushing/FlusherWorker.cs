@@ -15,6 +15,8 @@ namespace Sheaf.Flushing;
 /// </remarks>
 public sealed class FlusherWorker
 {
+    private static readonly TimeSpan SignOfLife = TimeSpan.FromMilliseconds(250);
+
     private readonly int _index;
     private readonly ShardId[] _shards;
     private readonly ControlBlock _control;
@@ -76,10 +78,12 @@ public sealed class FlusherWorker
             foreach (ShardId shard in _shards)
                 more |= await FlushShardAsync(shard, command, cancel);
 
-            if (!more) cells.BackpressureSince = 0;
-            else if (cells.BackpressureSince == 0) cells.BackpressureSince = _time.GetTimestamp();
-
-            if (more) continue;
+            if (more)
+            {
+                BeBehind();
+                continue;
+            }
+            cells.BackpressureSince = 0;
             if (command == WorkerCommand.Drain) break;
             Beat(WorkerPhase.Waiting);
             await _signal.WaitAsync(_options().IdleWait, cancel);
@@ -182,7 +186,18 @@ public sealed class FlusherWorker
         _faults?.Invoke(FaultPoint.BeforeProduce);
         Beat(WorkerPhase.Producing);
         long start = _time.GetTimestamp();
-        await _sink.ProduceAsync(_output, cancel);
+        Task producing = _sink.ProduceAsync(_output, cancel).AsTask();
+        while (!producing.IsCompleted)
+        {
+            // An output that makes its writers wait (a pipe whose reader pauses, a broker that is away) is not a hang: the worker lives and says so,
+            // and it is behind, so that the input pauses. A write that blocks the thread itself shows no sign of life.
+            BeBehind();
+            await producing.WaitAsync(SignOfLife, _time, cancel)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            cancel.ThrowIfCancellationRequested();
+            Beat(WorkerPhase.Producing);
+        }
+        await producing;
         _metrics.Produced(_shardTag, _output, _time.GetElapsedTime(start));
         ShardCells cells = _control.Shard(_claim.Shard);
         cells.ProducedBytes += _output.Length - _output.Messages.Length; // the line feeds between them are no part of them
@@ -208,6 +223,12 @@ public sealed class FlusherWorker
         _oversized = 0;
         for (int reason = 0; reason < _segmentsByReason.Length; reason++)
             if (_segmentsByReason[reason] > 0) cells.AddSegments((FlushReason)reason, _segmentsByReason[reason]);
+    }
+
+    private void BeBehind()
+    {
+        WorkerCells cells = _control.Worker(_index);
+        if (cells.BackpressureSince == 0) cells.BackpressureSince = _time.GetTimestamp();
     }
 
     private void Beat(WorkerPhase phase)

@@ -17,6 +17,9 @@ public sealed class RecordingSink(Random? chance = null) : ISegmentSink
     /// <summary>Asked before anything is kept; may throw.</summary>
     public Action? BeforeProduce { get; set; }
 
+    /// <summary>Awaited before anything is kept: an output that makes its writers wait.</summary>
+    public Task Ready { get; set; } = Task.CompletedTask;
+
     public IReadOnlyList<ProducedMessage> Messages
     {
         get
@@ -28,6 +31,7 @@ public sealed class RecordingSink(Random? chance = null) : ISegmentSink
     public async ValueTask ProduceAsync(SegmentBatch batch, CancellationToken cancel)
     {
         if (chance is not null) await TestDelay.RandomAsync(chance, cancel);
+        await Ready.WaitAsync(cancel);
         BeforeProduce?.Invoke();
         lock (_messages)
         {

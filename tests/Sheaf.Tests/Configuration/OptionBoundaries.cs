@@ -28,7 +28,7 @@ public class OptionBoundaries
         ["timeout"] = new("1m", ["0.001", "2592000", "1ms", "30d", "2.5", "720 h", "90S"], ["0", "0.0009", "2592000.001", "31d", "1.5ms", .. NoDuration]),
         ["root-timeout"] = new("10s", ["1ms", "30d"], ["0", "0.5ms", "2592001", .. NoDuration]),
         ["max-segment-age"] = new("10m", ["0", "1", "60d", "5184000"], ["999ms", "5184000001ms", .. NoDuration]),
-        ["max-segment-bytes"] = new("10MiB", ["1KiB", "1GiB", "1000000"], ["1023", "1073741825", .. NoSize]),
+        ["max-segment-bytes"] = new("10MiB", ["1KiB", "256MiB", "1000000"], ["1023", "268435457", .. NoSize]),
         ["shards"] = new("6", ["1", "1024"], ["0", "1025", "-1", "two", "", "1.0", "+1", " 1", "99999999999"]),
         ["flusher-processes"] = new("1", ["1", "1024"], ["0", "1025", "-1", "two", "", "1.0", "0x1"]),
         ["max-flush-segments"] = new("500", ["1", "100000"], ["0", "100001", "-1", "many"]),

@@ -1,3 +1,4 @@
+using Sheaf.TestKit;
 using Sheaf.Buffering;
 using Sheaf.Flushing;
 using Sheaf.Segments;
@@ -222,6 +223,30 @@ public class FlusherWorkerTests
                 (FaultPoint.AfterRemove, WorkerPhase.Removing, TimeSpan.Zero),
             ],
             steps);
+    }
+
+    [Fact]
+    public async Task An_output_that_makes_its_writers_wait_is_no_hang_but_the_worker_is_behind()
+    {
+        using var worker = new SingleWorker(new FlusherOptions(Rules));
+        await worker.FillAsync(Due, FiveTraces);
+        var ready = new TaskCompletionSource();
+        worker.Sink.Ready = ready.Task;
+
+        Task running = worker.RunUntilIdleAsync();
+        await Eventually.TrueAsync(() => worker.Cells.Phase == WorkerPhase.Producing && worker.Cells.BackpressureSince != 0, "the wait");
+        long waitingSince = worker.Clock.GetTimestamp();
+        // Moved on in steps: a worker that shows no more signs of life never gets there.
+        await Eventually.TrueAsync(
+            () => worker.Clock.GetElapsedTime(waitingSince, worker.Cells.Heartbeat) > TimeSpan.FromMinutes(2), "signs of life for two minutes",
+            () => worker.Clock.Advance(TimeSpan.FromSeconds(1)));
+
+        Assert.InRange(worker.Clock.GetElapsedTime(worker.Cells.BackpressureSince), TimeSpan.FromMinutes(2), TimeSpan.MaxValue);
+        Assert.Empty(worker.Sink.Messages);
+        ready.SetResult();
+        await running;
+        Assert.Equal(0, worker.Cells.BackpressureSince);
+        Assert.NotEmpty(worker.Sink.Messages);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Text;
+using Sheaf.TestKit;
 using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
 using Sheaf.Flushing;

@@ -1,3 +1,4 @@
+using Sheaf.TestKit;
 using Sheaf.Ingesting;
 using Sheaf.Telemetry;
 using Xunit;

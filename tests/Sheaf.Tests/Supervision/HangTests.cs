@@ -1,3 +1,4 @@
+using Sheaf.TestKit;
 using Sheaf.Supervision;
 using Xunit;
 

@@ -1,0 +1,27 @@
+using Xunit;
+
+namespace Sheaf.TestKit;
+
+/// <summary>Waits for what other threads bring about.</summary>
+public static class Eventually
+{
+    /// <summary>In real time; only a failing test takes that long.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>Returns when the condition holds; fails the test when it does not come to.</summary>
+    /// <param name="nudge">Done before each further look.</param>
+    public static async Task TrueAsync(Func<bool> condition, string what, Action? nudge = null)
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        for (int look = 0; !condition(); look++)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}.");
+            nudge?.Invoke();
+            if (look < 200) await Task.Yield();
+            else await Task.Delay(1);
+        }
+    }
+
+    /// <summary>Returns when the task has completed, whatever its result; fails the test when it does not come to.</summary>
+    public static Task CompletedAsync(Task task, string what) => TrueAsync(() => task.IsCompleted, what);
+}
