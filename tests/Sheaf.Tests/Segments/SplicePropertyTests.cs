@@ -13,7 +13,7 @@ namespace Sheaf.Tests.Segments;
 /// </summary>
 public class SplicePropertyTests
 {
-    private static readonly SpanId Segment = new(0xABCDEF0123456789);
+    internal static readonly SpanId Segment = new(0xABCDEF0123456789);
 
     [Fact]
     public void Random_payloads_differ_from_the_input_by_the_two_edits_only()
@@ -73,7 +73,7 @@ public class SplicePropertyTests
     }
 
     /// <summary>Takes the edits out again, the later one first, so that the positions hold.</summary>
-    private static string Undone(string output, string payload, PayloadEdits edits, bool isSegment)
+    internal static string Undone(string output, string payload, PayloadEdits edits, bool isSegment)
     {
         (int At, string Was, string Is) segmentMark = edits.IsSegment switch
         {
