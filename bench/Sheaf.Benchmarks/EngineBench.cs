@@ -10,7 +10,7 @@ namespace Sheaf.Benchmarks;
 
 /// <summary>
 /// The memory engine with some 270,000 live spans of 1.1 KB: append, claim, copy the payloads out, remove; against the least that a
-/// buffer can do, which is copying each span into a ring and later out again in random order (limits.md: at most 2.5 times that).
+/// buffer can do, which is copying each span into a ring and later out again in random order (bench/README.md: at most 2.5 times that).
 /// </summary>
 internal static class EngineBench
 {

@@ -6,7 +6,7 @@ using Sheaf.TestKit;
 namespace Sheaf.Benchmarks;
 
 /// <summary>
-/// Reading the fields of spans, against a plain pass of the platform's reader over the same bytes (limits.md: at most 0.33 of it) and against
+/// Reading the fields of spans, against a plain pass of the platform's reader over the same bytes (bench/README.md: at most 0.33 of it) and against
 /// copying them.
 /// </summary>
 internal static class ParserBench
@@ -85,7 +85,7 @@ internal static class ParserBench
     ];
 
     /// <summary>
-    /// The spans of limits.md: 12 or 13 attributes, half with <c>sentry.segment.id</c>, a tenth without <c>is_segment</c>, a twentieth with
+    /// Synthetic spans: 12 or 13 attributes, half with <c>sentry.segment.id</c>, a tenth without <c>is_segment</c>, a twentieth with
     /// <c>links</c>, escaped quotes in a seventh of the descriptions.
     /// </summary>
     private static byte[][] SyntheticSpans(int count)

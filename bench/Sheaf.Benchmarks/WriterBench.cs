@@ -6,7 +6,7 @@ using Sheaf.TestKit;
 namespace Sheaf.Benchmarks;
 
 /// <summary>
-/// Writing segments of ten spans, against copying the same payloads from the same places (limits.md: at most 1.3 times that). The payloads lie in
+/// Writing segments of ten spans, against copying the same payloads from the same places (bench/README.md: at most 1.3 times that). The payloads lie in
 /// memory in another order than they are written, as they do in a buffer; all of them together are larger than the caches.
 /// </summary>
 internal static class WriterBench

@@ -22,7 +22,7 @@ public sealed class JsonLinesSink : IAsyncDisposable
     /// <summary>Opens the output. A named pipe is waited for until it has a reader.</summary>
     /// <param name="path">A file, a device, a named pipe, or <c>-</c> for standard output.</param>
     /// <param name="overwrite">Discard what a file holds; otherwise one that is not empty is refused.</param>
-    /// <param name="withHeaders">Lines are <c>{"headers":{…},"value":MESSAGE}</c> (design.md, "What travels with a segment").</param>
+    /// <param name="withHeaders">Lines are <c>{"headers":{…},"value":MESSAGE}</c> (ARCHITECTURE.md, "What travels with a segment").</param>
     /// <exception cref="ConfigurationException">It cannot be opened, or must not be overwritten.</exception>
     public static async ValueTask<JsonLinesSink> OpenAsync(string path, bool overwrite, bool withHeaders, CancellationToken cancel) =>
         new(await OutputFile.OpenAsync(path, "output", overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse, cancel), withHeaders);

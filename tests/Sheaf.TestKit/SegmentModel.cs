@@ -5,7 +5,7 @@ using Sheaf.Spans;
 namespace Sheaf.TestKit;
 
 /// <summary>
-/// The rules of design.md, "What a segment is, exactly", said as plainly as possible and as slowly as need be: at every step the segment
+/// The rules of ARCHITECTURE.md, "What a segment is, exactly", said as plainly as possible and as slowly as need be: at every step the segment
 /// of every open span is found anew by walking up its parents. What the assembler does fast has to give the same.
 /// </summary>
 public sealed class SegmentModel

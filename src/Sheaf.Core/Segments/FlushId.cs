@@ -6,7 +6,7 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// The id of an output message, from its content (design.md, rule 7): whoever produces the same spans of the same segment again gives the
+/// The id of an output message, from its content (ARCHITECTURE.md, rule 7): whoever produces the same spans of the same segment again gives the
 /// same id, so that a repetition can be recognised downstream.
 /// </summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// Copies payloads with the two edits of design.md, rule 5: every other byte stays as it is. Where the edits go was found by the parser
+/// Copies payloads with the two edits of ARCHITECTURE.md, rule 5: every other byte stays as it is. Where the edits go was found by the parser
 /// (<see cref="PayloadEdits"/>); only irregular payloads are scanned again (<see cref="IrregularPayload"/>). Holds the texts of one segment
 /// at a time: one thread at a time.
 /// </summary>

@@ -4,7 +4,7 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// The rules of design.md as one pure function: the spans of a trace in input order with their stream times, and the time now, give the
+/// The rules of ARCHITECTURE.md as one pure function: the spans of a trace in input order with their stream times, and the time now, give the
 /// segments that have closed and the time to look again. No clock, no I/O. Running it again on what stayed open gives the same as running
 /// it on the whole history. The instance only holds scratch memory: one thread at a time.
 /// </summary>

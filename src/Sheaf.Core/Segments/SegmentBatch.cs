@@ -2,7 +2,7 @@ using Sheaf.Spans;
 
 namespace Sheaf.Segments;
 
-/// <summary>One output message with what travels beside it (design.md, "What travels with a segment").</summary>
+/// <summary>One output message with what travels beside it (ARCHITECTURE.md, "What travels with a segment").</summary>
 public readonly record struct SegmentMessage
 {
     public required TraceKey Trace { get; init; }

@@ -1,6 +1,6 @@
 namespace Sheaf.Segments;
 
-/// <summary>The numbers of design.md, rules 3 and 6. Immutable; validated where options are bound.</summary>
+/// <summary>The numbers of ARCHITECTURE.md, rules 3 and 6. Immutable; validated where options are bound.</summary>
 /// <param name="TimeoutMs">Quiet time after which a segment without a root closes, in ms of stream time.</param>
 /// <param name="RootTimeoutMs">Quiet time after which a segment whose root is buffered closes.</param>
 /// <param name="MaxSegmentAgeMs">Most time from a segment's first span to its closing; 0 = no such limit.</param>

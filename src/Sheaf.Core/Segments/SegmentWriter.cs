@@ -4,7 +4,7 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// Writes closed segments as output messages (design.md, rules 5 and 6): <c>{"flush_id":"…","spans":[…]}</c>, and for each part of a segment
+/// Writes closed segments as output messages (ARCHITECTURE.md, rules 5 and 6): <c>{"flush_id":"…","spans":[…]}</c>, and for each part of a segment
 /// that is larger than a message may be <c>{"flush_id":"…","skip_enrichment":true,"spans":[…]}</c>. Payloads are spliced, never
 /// re-serialised; nothing is allocated per span. Owner: one flusher worker.
 /// </summary>

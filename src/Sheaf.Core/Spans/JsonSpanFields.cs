@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Sheaf.Spans;
 
-/// <summary>Turns the values that a walk has found into a span, by the input rules of design.md. Keeps the first fault it meets. For one message, on the stack.</summary>
+/// <summary>Turns the values that a walk has found into a span, by the input rules of ARCHITECTURE.md. Keeps the first fault it meets. For one message, on the stack.</summary>
 internal ref struct JsonSpanFields
 {
     private const int MaxIdLength = 64; // a trace id with as many dashes as digits

@@ -3,7 +3,7 @@ using System.IO.Hashing;
 namespace Sheaf.Spans;
 
 /// <summary>
-/// Reads the fields that Sheaf needs from a span in JSON (design.md, "Input rules"), and remembers where its payload is to be edited. The whole
+/// Reads the fields that Sheaf needs from a span in JSON (ARCHITECTURE.md, "Input rules"), and remembers where its payload is to be edited. The whole
 /// grammar and the UTF-8 are checked; nothing is allocated per span. The instance holds scratch memory: one thread at a time.
 /// </summary>
 public sealed class JsonSpanParser

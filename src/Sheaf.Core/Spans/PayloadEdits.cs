@@ -39,7 +39,7 @@ public enum SegmentIdForm : byte
 }
 
 /// <summary>
-/// Where the two edits of design.md, rule 5 go in a payload, remembered from the parse so that writing needs no second scan.
+/// Where the two edits of ARCHITECTURE.md, rule 5 go in a payload, remembered from the parse so that writing needs no second scan.
 /// Positions are byte offsets from the start of the payload; an insertion is always right behind an opening brace.
 /// </summary>
 /// <param name="IsSegmentAt">Start of the value of <c>is_segment</c>, or where to insert the key.</param>

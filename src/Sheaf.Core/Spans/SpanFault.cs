@@ -46,7 +46,7 @@ public enum SpanFaultKind : byte
     OutOfRange,
 }
 
-/// <summary>The fields that the input rules name (design.md, "Input rules").</summary>
+/// <summary>The fields that the input rules name (ARCHITECTURE.md, "Input rules").</summary>
 public enum SpanField : byte
 {
     /// <summary>The message as a whole.</summary>

@@ -12,7 +12,7 @@ public struct TraceSpan
     public SpanId SpanId;
 
     /// <summary>
-    /// design.md, rule 1: itself for a segment root; else <c>attributes["sentry.segment.id"].value</c> when that is a span id; else
+    /// ARCHITECTURE.md, rule 1: itself for a segment root; else <c>attributes["sentry.segment.id"].value</c> when that is a span id; else
     /// <c>parent_span_id</c>.
     /// </summary>
     public SpanId EffectiveParent;

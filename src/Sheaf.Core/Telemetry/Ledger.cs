@@ -8,7 +8,7 @@ namespace Sheaf.Telemetry;
 /// <param name="Produced">Spans in messages that the output has taken.</param>
 /// <param name="Buffered">Spans that wait.</param>
 /// <param name="DeadLetters">Messages that could not be used.</param>
-/// <param name="Duplicates">Copies of a span, removed (design.md, rule 7).</param>
+/// <param name="Duplicates">Copies of a span, removed (ARCHITECTURE.md, rule 7).</param>
 /// <param name="Dropped">Spans that a drop rule took out.</param>
 public readonly record struct LedgerCounts(long Received, long Produced, long Buffered, long DeadLetters, long Duplicates, long Dropped)
 {

@@ -11,7 +11,7 @@ namespace Sheaf.Supervision;
 /// Starts the flusher workers, keeps each alive, pauses the input when any falls behind, ends them. Owner: the run, which starts it once,
 /// watches <see cref="Completion"/>, and ends it with <see cref="DrainAsync"/>, <see cref="StopAsync"/>, or the one cut short by the other.
 /// </summary>
-/// <remarks>design.md, "Multi-process flushing", is the table of what it does when.</remarks>
+/// <remarks>ARCHITECTURE.md, "Flusher workers and their supervisor", is the table of what it does when.</remarks>
 internal sealed partial class FlusherSupervisor : IDisposable
 {
     private static readonly TimeSpan s_startLook = TimeSpan.FromMilliseconds(10);

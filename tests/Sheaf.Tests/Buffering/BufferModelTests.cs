@@ -10,7 +10,7 @@ namespace Sheaf.Tests.Buffering;
 
 /// <summary>
 /// The model check is shown buffers that are wrong: it has to notice each of them. A buffer that is merely late is none of them: by rule 4 of
-/// design.md the segments are the same then, and the contract suite looks after deadlines.
+/// ARCHITECTURE.md the segments are the same then, and the contract suite looks after deadlines.
 /// </summary>
 public sealed class BufferModelTests
 {

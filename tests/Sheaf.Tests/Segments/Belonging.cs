@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rules 1 and 2: which segment a span belongs to.</summary>
+/// <summary>ARCHITECTURE.md, rules 1 and 2: which segment a span belongs to.</summary>
 public sealed class Belonging
 {
     private static string[] Lines(BufferedTrace trace) => AssembledBy.The(trace).Lines;

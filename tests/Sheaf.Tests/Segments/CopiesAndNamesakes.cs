@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rule 7: the same span twice is one span, the same id with another payload is another span.</summary>
+/// <summary>ARCHITECTURE.md, rule 7: the same span twice is one span, the same id with another payload is another span.</summary>
 public sealed class CopiesAndNamesakes
 {
     [Fact]

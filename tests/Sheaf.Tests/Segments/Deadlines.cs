@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rules 3 and 4: when a segment closes, and what is open after it.</summary>
+/// <summary>ARCHITECTURE.md, rules 3 and 4: when a segment closes, and what is open after it.</summary>
 public sealed class Deadlines
 {
     [Fact]

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rule 7: the flush id comes from the content and leaves the process, so it is frozen.</summary>
+/// <summary>ARCHITECTURE.md, rule 7: the flush id comes from the content and leaves the process, so it is frozen.</summary>
 public class FlushIdTests
 {
     private static readonly TraceKey Trace = new(42, new TraceId(0x0123456789ABCDEF, 0xFEDCBA9876543210));

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rule 5: two edits per span, every other byte as it came.</summary>
+/// <summary>ARCHITECTURE.md, rule 5: two edits per span, every other byte as it came.</summary>
 public class PayloadEditTests
 {
     private static readonly SpanId Segment = new(0xABCDEF0123456789);

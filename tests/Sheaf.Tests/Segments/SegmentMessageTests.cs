@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>The message around the spans, its cutting (design.md, rule 6) and what is noted beside it.</summary>
+/// <summary>The message around the spans, its cutting (ARCHITECTURE.md, rule 6) and what is noted beside it.</summary>
 public class SegmentMessageTests
 {
     private static readonly SpanId Root = new(0x10);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Sheaf.Tests.Segments;
 
-/// <summary>design.md, rule 6: no segment grows without bound.</summary>
+/// <summary>ARCHITECTURE.md, rule 6: no segment grows without bound.</summary>
 public sealed class SizeCut
 {
     private static readonly SegmentRules Rules = new(MaxSegmentBytes: 300);
