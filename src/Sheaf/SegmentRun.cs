@@ -101,9 +101,10 @@ internal sealed class SegmentRun : IAsyncDisposable
             await run._deadLetters.DisposeAsync();
             await sink.DisposeAsync();
         }
-        catch (SinkException e) when (outcome is RunOutcome.Done or RunOutcome.Interrupted)
+        catch (SinkException e)
         {
-            (outcome, reason) = (RunOutcome.Failed, e.Message);
+            // A run that had failed before keeps its reason: the first one.
+            if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
         }
         return run.Report(outcome, reason, context.Time.GetElapsedTime(begun));
     }
