@@ -24,7 +24,6 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private readonly ProcessSpansPlan _plan;
     private readonly RunContext _context;
-    private readonly JsonLinesSource _source;
     private readonly JsonLinesSink _sink;
     private readonly IDeadLetterSink _deadLetters;
     private readonly MemoryBuffer _buffer;
@@ -36,19 +35,14 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly WorkSignal[] _signals;
     private readonly FlusherSupervisor _supervisor;
     private readonly IngestPipeline _pipeline;
-    private volatile FlusherOptions _flusherOptions;
-    private volatile IngestRules _ingestRules;
-    private ReloadablePlan _applied;
+    private volatile Settings _settings;
 
     private SegmentRun(ProcessSpansPlan plan, RunContext context, JsonLinesSource source, JsonLinesSink sink)
     {
         _plan = plan;
         _context = context;
-        _source = source;
         _sink = sink;
-        _applied = context.Live.Current;
-        _flusherOptions = new FlusherOptions(plan.Rules, _applied.MaxFlushSegments);
-        _ingestRules = RulesOf(_applied);
+        _settings = new Settings(plan.Rules, context.Live.Current);
         _deadLetters = plan.DeadLetter switch
         {
             DeadLetterTarget.File file => new DeadLetterFile(file.Path, context.Time),
@@ -70,7 +64,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
         var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull);
         _pipeline = new IngestPipeline(
-            options, source, _ingestClient, _control, _counters, _deadLetters, IngestRulesNow, _gate,
+            options, source, _ingestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
             shard => _signals[shard.Value % _signals.Length].Set(), context.Time);
     }
 
@@ -186,33 +180,18 @@ internal sealed class SegmentRun : IAsyncDisposable
         MemorySpanBuffer buffer = _buffer.OpenClient();
         JsonLinesClient sink = _sink.CreateClient();
         var worker = new FlusherWorker(
-            shards.Worker, shards.Shards, _control, buffer, sink, FlusherOptionsNow, _signals[shards.Worker], _metrics, _context.Time);
+            shards.Worker, shards.Shards, _control, buffer, sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time);
         return new Worker(worker, buffer, sink);
     }
 
-    private FlusherOptions FlusherOptionsNow()
-    {
-        ApplyReload();
-        return _flusherOptions;
-    }
-
-    private IngestRules IngestRulesNow()
-    {
-        ApplyReload();
-        return _ingestRules;
-    }
-
-    private void ApplyReload()
+    /// <summary>What follows from the reloadable plan that holds now; made anew only when that has changed.</summary>
+    private Settings SettingsNow()
     {
         ReloadablePlan now = _context.Live.Current;
-        if (ReferenceEquals(now, Volatile.Read(ref _applied))) return;
-        _flusherOptions = new FlusherOptions(_plan.Rules, now.MaxFlushSegments);
-        _ingestRules = RulesOf(now);
-        Volatile.Write(ref _applied, now);
+        Settings settings = _settings;
+        if (!ReferenceEquals(settings.Plan, now)) _settings = settings = new Settings(_plan.Rules, now);
+        return settings;
     }
-
-    private static IngestRules RulesOf(ReloadablePlan plan) =>
-        new(plan.DropRules, new DeadLetterLimits(plan.DeadLetterMaxRatio, plan.DeadLetterMaxConsecutive));
 
     private RunSnapshot Snapshot()
     {
@@ -270,6 +249,16 @@ internal sealed class SegmentRun : IAsyncDisposable
     {
         if (reasons.HasFlag(PauseReasons.Backpressure)) yield return "a flusher worker is behind";
         if (reasons.HasFlag(PauseReasons.BufferFull)) yield return "the buffer is full";
+    }
+
+    /// <summary>The reloadable plan as the two sides of the run want it. Immutable; swapped as a whole.</summary>
+    private sealed class Settings(SegmentRules rules, ReloadablePlan plan)
+    {
+        public ReloadablePlan Plan { get; } = plan;
+
+        public FlusherOptions Flusher { get; } = new(rules, plan.MaxFlushSegments);
+
+        public IngestRules Ingest { get; } = new(plan.DropRules, new DeadLetterLimits(plan.DeadLetterMaxRatio, plan.DeadLetterMaxConsecutive));
     }
 
     /// <summary>One life of a worker on a thread, with the clients that are its own.</summary>
