@@ -1,3 +1,4 @@
+using System.IO.MemoryMappedFiles;
 using Sheaf.Segments;
 using Sheaf.Spans;
 
@@ -30,91 +31,284 @@ public enum WorkerPhase : long
 
 /// <summary>
 /// The few numbers that the parent and its flusher workers share. Every cell has one writer, named beside it; reads and writes are
-/// volatile, 64 bits, and carry no data but themselves. It outlives the workers: counters go on where a dead one left them.
+/// volatile, 64 bits, and carry no data but themselves. It outlives the workers: counters go on where a dead one left them. Where workers are
+/// processes, it lies in memory that they share (<see cref="CreateShared"/>).
 /// </summary>
-public sealed class ControlBlock
+/// <remarks>
+/// The layout is frozen by a test, since two processes read it: a head of 16 cells, 16 for each worker, 32 for each shard, then for each worker its
+/// <see cref="Accounted"/>.
+/// </remarks>
+public sealed unsafe class ControlBlock : IDisposable
 {
-    private const int CellsPerLine = 16; // two cache lines: neighbours are prefetched in pairs
+    private const long Magic = 0x53_48_45_41_46_00_00_01; // "SHEAF", and the version of the layout
+    private const int HeadCells = 16;
+    private const int CellsPerWorker = 16; // two cache lines: neighbours are prefetched in pairs
+    private const int CellsPerShard = 32; // the worker's half and the ingest side's
 
-    private readonly long[] _cells;
+    private readonly long* _cells;
+    private readonly object _memory; // keeps the cells where they are, for as long as anybody can reach this block
+    private readonly FileStream? _file;
+    private readonly bool _ownsFile;
 
+    /// <summary>A block in the memory of this process.</summary>
     public ControlBlock(int workers, int shards)
+        : this(workers, shards, Pin(CellCount(workers, shards), out object memory), memory, file: null, ownsFile: false)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(shards, 1);
+        Begin();
+    }
+
+    private ControlBlock(int workers, int shards, long* cells, object memory, FileStream? file, bool ownsFile)
+    {
         WorkerCount = workers;
         ShardCount = shards;
-        _cells = new long[(workers + shards) * CellsPerLine];
-        for (int s = 0; s < shards; s++)
-        {
-            Shard(new ShardId(s)).ClockMs = long.MinValue;
-            Shard(new ShardId(s)).FlushedThroughMs = long.MinValue;
-        }
+        _cells = cells;
+        _memory = memory;
+        _file = file;
+        _ownsFile = ownsFile;
     }
 
     public int WorkerCount { get; }
 
     public int ShardCount { get; }
 
-    public WorkerCells Worker(int worker) => new(_cells, worker * CellsPerLine);
+    /// <summary>Where a worker process finds the block (<see cref="Attach"/>); null where it is in the memory of this process alone.</summary>
+    public string? SharedPath { get; private init; }
 
-    public ShardCells Shard(ShardId shard) => new(_cells, (WorkerCount + shard.Value) * CellsPerLine);
+    /// <summary>
+    /// A block that other processes can attach to. On Linux its file has no name from the first moment on, so that nothing is left of it however this
+    /// process ends; elsewhere it is removed by <see cref="Dispose"/>.
+    /// </summary>
+    public static ControlBlock CreateShared(int workers, int shards)
+    {
+        long bytes = CellCount(workers, shards) * sizeof(long);
+        string folder = Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath();
+        string path = Path.Combine(folder, $"sheaf-{Environment.ProcessId}-{Guid.NewGuid():N}");
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var file = new FileStream(path, options);
+        if (OperatingSystem.IsLinux())
+        {
+            File.Delete(path);
+            path = $"/proc/{Environment.ProcessId}/fd/{file.SafeFileHandle.DangerousGetHandle()}";
+        }
+        file.SetLength(bytes);
+        var block = new ControlBlock(workers, shards, Map(file, out object memory), memory, file, ownsFile: !OperatingSystem.IsLinux()) { SharedPath = path };
+        block.Begin();
+        return block;
+    }
+
+    /// <summary>The block that another process has created.</summary>
+    /// <exception cref="InvalidDataException">What lies there is no such block: parent and worker are of different versions.</exception>
+    public static ControlBlock Attach(string path)
+    {
+        var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        bool isWhole = file.Length >= HeadCells * sizeof(long);
+        long* cells = isWhole ? Map(file, out object memory) : Pin(HeadCells, out memory);
+        if (cells[0] == Magic && cells[1] is >= 1 and <= int.MaxValue and var workers && cells[2] is >= 1 and <= int.MaxValue and var shards
+            && file.Length == CellCount((int)workers, (int)shards) * sizeof(long))
+            return new ControlBlock((int)workers, (int)shards, cells, memory, file, ownsFile: false) { SharedPath = path };
+        file.Dispose();
+        throw new InvalidDataException($"{path} is not the control block of this version of Sheaf; start worker and parent from the same executable");
+    }
+
+    public RunCells Run => new(_cells);
+
+    public WorkerCells Worker(int worker) => new(_cells + HeadCells + ((long)worker * CellsPerWorker));
+
+    public ShardCells Shard(ShardId shard) => new(_cells + HeadCells + ((long)WorkerCount * CellsPerWorker) + ((long)shard.Value * CellsPerShard));
+
+    /// <summary>What a worker has counted and may not have removed yet.</summary>
+    public AccountedCells Accounted(int worker) => new(
+        Worker(worker),
+        _cells + HeadCells + ((long)WorkerCount * CellsPerWorker) + ((long)ShardCount * CellsPerShard) + ((long)worker * AccountedCells.Cells));
+
+    /// <summary>Takes the file of a shared block away. Those who have attached keep theirs, and whoever still holds this one may go on using it.</summary>
+    public void Dispose()
+    {
+        string? path = _ownsFile ? _file!.Name : null;
+        _file?.Dispose();
+        if (path is not null) File.Delete(path);
+    }
+
+    private void Begin()
+    {
+        for (int s = 0; s < ShardCount; s++)
+        {
+            Shard(new ShardId(s)).ClockMs = long.MinValue;
+            Shard(new ShardId(s)).FlushedThroughMs = long.MinValue;
+        }
+        _cells[1] = WorkerCount;
+        _cells[2] = ShardCount;
+        Volatile.Write(ref _cells[0], Magic);
+    }
+
+    private static long CellCount(int workers, int shards)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(shards, 1);
+        return HeadCells + ((long)workers * (CellsPerWorker + AccountedCells.Cells)) + ((long)shards * CellsPerShard);
+    }
+
+    // 128 bytes more, so that the first cell can lie at the start of a pair of cache lines.
+    private static long* Pin(long count, out object memory)
+    {
+        long[] cells = GC.AllocateArray<long>(checked((int)count + CellsPerWorker), pinned: true);
+        memory = cells;
+        nint at = (nint)System.Runtime.CompilerServices.Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(cells));
+        return (long*)((at + 127) & ~127);
+    }
+
+    private static long* Map(FileStream file, out object memory)
+    {
+        MemoryMappedFile mapped = MemoryMappedFile.CreateFromFile(file, mapName: null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        MemoryMappedViewAccessor view = mapped.CreateViewAccessor();
+        memory = view;
+        byte* first = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref first); // never released: whoever can reach the block may use its cells
+        return (long*)first;
+    }
 }
 
-/// <summary>The cells of one worker. Times are <see cref="TimeProvider.GetTimestamp"/>; 0 = not.</summary>
-public readonly struct WorkerCells
+/// <summary>The cells of the run as a whole.</summary>
+public readonly unsafe struct RunCells
 {
-    private readonly long[] _cells;
-    private readonly int _at;
+    private readonly long* _at;
 
-    internal WorkerCells(long[] cells, int at) => (_cells, _at) = (cells, at);
+    internal RunCells(long* at) => _at = at;
+
+    /// <summary>What follows from the configuration that holds now: most traces of one claim. Writer: the parent.</summary>
+    public int MaxFlushSegments
+    {
+        get => (int)Volatile.Read(ref _at[3]);
+        set => Volatile.Write(ref _at[3], value);
+    }
+
+    /// <summary>Least important log events that are wanted (the number of a log level). Writer: the parent.</summary>
+    public int LogLevel
+    {
+        get => (int)Volatile.Read(ref _at[4]);
+        set => Volatile.Write(ref _at[4], value);
+    }
+
+    /// <summary>Somebody listens to what worker processes measure per message. Writer: the parent.</summary>
+    public bool MeasuresMessages
+    {
+        get => Volatile.Read(ref _at[5]) != 0;
+        set => Volatile.Write(ref _at[5], value ? 1 : 0);
+    }
+
+    /// <summary>Bytes of whole lines in the output that worker processes share; what lies behind is torn. Writer: the holder of the output's lock.</summary>
+    public long OutputLength
+    {
+        get => Volatile.Read(ref _at[6]);
+        set => Volatile.Write(ref _at[6], value);
+    }
+}
+
+/// <summary>The cells of one worker. Times are <see cref="TimeProvider.GetTimestamp"/>, the same clock in all processes; 0 = not.</summary>
+public readonly unsafe struct WorkerCells
+{
+    private readonly long* _at;
+
+    internal WorkerCells(long* at) => _at = at;
 
     /// <summary>Writer: the parent.</summary>
     public WorkerCommand Command
     {
-        get => (WorkerCommand)Volatile.Read(ref _cells[_at]);
-        set => Volatile.Write(ref _cells[_at], (long)value);
+        get => (WorkerCommand)Volatile.Read(ref _at[0]);
+        set => Volatile.Write(ref _at[0], (long)value);
     }
 
     /// <summary>Last sign of life. Writer: the worker; the parent resets it before a start.</summary>
     public long Heartbeat
     {
-        get => Volatile.Read(ref _cells[_at + 1]);
-        set => Volatile.Write(ref _cells[_at + 1], value);
+        get => Volatile.Read(ref _at[1]);
+        set => Volatile.Write(ref _at[1], value);
     }
 
     /// <summary>Writer: the worker.</summary>
     public WorkerPhase Phase
     {
-        get => (WorkerPhase)Volatile.Read(ref _cells[_at + 2]);
-        set => Volatile.Write(ref _cells[_at + 2], (long)value);
+        get => (WorkerPhase)Volatile.Read(ref _at[2]);
+        set => Volatile.Write(ref _at[2], (long)value);
     }
 
     /// <summary>When this worker became ready. Writer: the worker; the parent resets it before a start.</summary>
     public long HealthySince
     {
-        get => Volatile.Read(ref _cells[_at + 3]);
-        set => Volatile.Write(ref _cells[_at + 3], value);
+        get => Volatile.Read(ref _at[3]);
+        set => Volatile.Write(ref _at[3], value);
     }
 
-    /// <summary>Since when it has been behind: due segments were left over after every full flush batch, or the output made it wait. Writer: the worker.</summary>
+    /// <summary>
+    /// Since when it has been behind: due segments were left over after every full flush batch, or the output or the buffer made it wait. Writer: the worker.
+    /// </summary>
     public long BackpressureSince
     {
-        get => Volatile.Read(ref _cells[_at + 4]);
-        set => Volatile.Write(ref _cells[_at + 4], value);
+        get => Volatile.Read(ref _at[4]);
+        set => Volatile.Write(ref _at[4], value);
+    }
+
+    /// <summary>How many entries of <see cref="AccountedCells"/> count. Writer: the worker.</summary>
+    internal long AccountedCount
+    {
+        get => Volatile.Read(ref _at[5]);
+        set => Volatile.Write(ref _at[5], value);
+    }
+}
+
+/// <summary>
+/// Identities of what a worker has counted as produced or as duplicate and may not have removed from the buffer yet. Should the worker die, its successor
+/// finds the same spans again, and knows from here that they are counted: so the ledger is right whatever dies when. Writer: the worker.
+/// </summary>
+public readonly unsafe struct AccountedCells
+{
+    /// <summary>The most that is remembered. A worker that has counted more and dies before it has removed them may count the rest again.</summary>
+    public const int Capacity = 1 << 15;
+
+    internal const int Cells = 2 * Capacity;
+
+    private readonly WorkerCells _worker;
+    private readonly long* _at;
+
+    internal AccountedCells(WorkerCells worker, long* at)
+    {
+        _worker = worker;
+        _at = at;
+    }
+
+    public int Count => (int)_worker.AccountedCount;
+
+    public UInt128 this[int index]
+    {
+        get => new((ulong)Volatile.Read(ref _at[2 * index]), (ulong)Volatile.Read(ref _at[(2 * index) + 1]));
+    }
+
+    /// <summary>Puts an identity at an index behind <see cref="Count"/>; beyond the capacity it is forgotten. It counts from <see cref="Publish"/> on.</summary>
+    public void Put(int index, UInt128 identity)
+    {
+        if (index >= Capacity) return;
+        Volatile.Write(ref _at[2 * index], (long)(ulong)(identity >> 64));
+        Volatile.Write(ref _at[(2 * index) + 1], (long)(ulong)identity);
+    }
+
+    /// <summary>From now on this many count.</summary>
+    public void Publish(int count)
+    {
+        WorkerCells worker = _worker;
+        worker.AccountedCount = Math.Min(count, Capacity);
     }
 }
 
 /// <summary>The cells of one shard.</summary>
-public readonly struct ShardCells
+public readonly unsafe struct ShardCells
 {
     private const int FirstReason = 6;
-    private const int FlushOldestCell = 12;
+    private const int IngestHalf = 16;
 
-    private readonly long[] _cells;
-    private readonly int _at;
+    private readonly long* _at;
 
-    internal ShardCells(long[] cells, int at) => (_cells, _at) = (cells, at);
+    internal ShardCells(long* at) => _at = at;
 
     /// <summary>
     /// The shard's stream time in ms; <see cref="long.MinValue"/> before the first span. Moves only after everything up to it is stored.
@@ -122,59 +316,101 @@ public readonly struct ShardCells
     /// </summary>
     public long ClockMs
     {
-        get => Volatile.Read(ref _cells[_at]);
-        set => Volatile.Write(ref _cells[_at], value);
-    }
-
-    /// <summary>All that was due at this stream time is flushed. Writer: the worker.</summary>
-    public long FlushedThroughMs
-    {
-        get => Volatile.Read(ref _cells[_at + 1]);
-        set => Volatile.Write(ref _cells[_at + 1], value);
-    }
-
-    /// <summary>Spans produced and removed. Writer: the worker.</summary>
-    public long ProducedSpans
-    {
-        get => Volatile.Read(ref _cells[_at + 2]);
-        set => Volatile.Write(ref _cells[_at + 2], value);
-    }
-
-    /// <summary>Bytes of messages produced. Writer: the worker.</summary>
-    public long ProducedBytes
-    {
-        get => Volatile.Read(ref _cells[_at + 3]);
-        set => Volatile.Write(ref _cells[_at + 3], value);
-    }
-
-    /// <summary>Copies of spans removed (rule 7). Writer: the worker.</summary>
-    public long DuplicateSpans
-    {
-        get => Volatile.Read(ref _cells[_at + 4]);
-        set => Volatile.Write(ref _cells[_at + 4], value);
-    }
-
-    /// <summary>Segments that left as several messages. Writer: the worker.</summary>
-    public long OversizedSegments
-    {
-        get => Volatile.Read(ref _cells[_at + 5]);
-        set => Volatile.Write(ref _cells[_at + 5], value);
+        get => Volatile.Read(ref _at[IngestHalf]);
+        set => Volatile.Write(ref _at[IngestHalf], value);
     }
 
     /// <summary>Also flush the oldest segments early: the buffer is full. Writer: the ingest pipeline.</summary>
     public bool FlushOldest
     {
-        get => Volatile.Read(ref _cells[_at + FlushOldestCell]) != 0;
-        set => Volatile.Write(ref _cells[_at + FlushOldestCell], value ? 1 : 0);
+        get => Volatile.Read(ref _at[IngestHalf + 1]) != 0;
+        set => Volatile.Write(ref _at[IngestHalf + 1], value ? 1 : 0);
+    }
+
+    /// <summary>Spans that the buffer has taken in, copies of what it had already not counted. Writer: the ingest pipeline.</summary>
+    public long StoredSpans
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 2]);
+        set => Volatile.Write(ref _at[IngestHalf + 2], value);
+    }
+
+    /// <summary>Bytes of their payloads. Writer: the ingest pipeline.</summary>
+    public long StoredBytes
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 3]);
+        set => Volatile.Write(ref _at[IngestHalf + 3], value);
+    }
+
+    /// <summary>All that was due at this stream time is flushed. Writer: the worker.</summary>
+    public long FlushedThroughMs
+    {
+        get => Volatile.Read(ref _at[1]);
+        set => Volatile.Write(ref _at[1], value);
+    }
+
+    /// <summary>Spans produced: the output has acknowledged them. Repeats after a crash are not counted again. Writer: the worker.</summary>
+    public long ProducedSpans
+    {
+        get => Volatile.Read(ref _at[2]);
+        set => Volatile.Write(ref _at[2], value);
+    }
+
+    /// <summary>Bytes of messages produced. Writer: the worker.</summary>
+    public long ProducedBytes
+    {
+        get => Volatile.Read(ref _at[3]);
+        set => Volatile.Write(ref _at[3], value);
+    }
+
+    /// <summary>Copies of spans found among what is buffered (rule 7). Writer: the worker.</summary>
+    public long DuplicateSpans
+    {
+        get => Volatile.Read(ref _at[4]);
+        set => Volatile.Write(ref _at[4], value);
+    }
+
+    /// <summary>Segments that left as several messages. Writer: the worker.</summary>
+    public long OversizedSegments
+    {
+        get => Volatile.Read(ref _at[5]);
+        set => Volatile.Write(ref _at[5], value);
+    }
+
+    /// <summary>Segments that were produced again after a crash, with the flush ids that they had. Writer: the worker.</summary>
+    public long RepeatedSegments
+    {
+        get => Volatile.Read(ref _at[12]);
+        set => Volatile.Write(ref _at[12], value);
+    }
+
+    /// <summary>Spans removed from the buffer. Writer: the worker.</summary>
+    public long RemovedSpans
+    {
+        get => Volatile.Read(ref _at[13]);
+        set => Volatile.Write(ref _at[13], value);
+    }
+
+    /// <summary>Bytes of their payloads. Writer: the worker.</summary>
+    public long RemovedBytes
+    {
+        get => Volatile.Read(ref _at[14]);
+        set => Volatile.Write(ref _at[14], value);
+    }
+
+    /// <summary>How often the worker found that the buffer had lost what it held. Writer: the worker.</summary>
+    public long Losses
+    {
+        get => Volatile.Read(ref _at[15]);
+        set => Volatile.Write(ref _at[15], value);
     }
 
     /// <summary>Segments produced, by the reason they closed. Writer: the worker.</summary>
-    public long Segments(FlushReason reason) => Volatile.Read(ref _cells[_at + FirstReason + (int)reason]);
+    public long Segments(FlushReason reason) => Volatile.Read(ref _at[FirstReason + (int)reason]);
 
     /// <summary>Counts produced segments. Writer: the worker.</summary>
     public void AddSegments(FlushReason reason, long count)
     {
-        ref long cell = ref _cells[_at + FirstReason + (int)reason];
+        ref long cell = ref _at[FirstReason + (int)reason];
         Volatile.Write(ref cell, cell + count);
     }
 }
