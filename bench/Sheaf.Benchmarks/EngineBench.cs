@@ -193,7 +193,7 @@ internal static class EngineBench
                 span.PayloadStart = _starts[i];
                 span.PayloadLength = _lengths[i];
             }
-            Complete(_client.AppendAsync(_batch, default));
+            _buffer.Shard(new ShardId(0)).Append(_batch);
         }
 
         private void Claim(long beforeMs) => Complete(_client.ClaimAsync(new ShardId(0), beforeMs, 2000, _claim, default));

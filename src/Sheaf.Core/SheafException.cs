@@ -3,8 +3,18 @@ namespace Sheaf;
 /// <summary>Root of what Sheaf throws on purpose. The leaves differ by what the caller can do; messages say what, which value, where, and the way out.</summary>
 public abstract class SheafException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The buffer cannot be reached just now. The operation may have happened in part: do it again.</summary>
-public sealed class BufferUnavailableException(string message, Exception? inner = null) : SheafException(message, inner);
+/// <summary>The buffer cannot do it just now. The operation may have happened in part: do it again later.</summary>
+public sealed class BufferUnavailableException(string message, Exception? inner = null) : SheafException(message, inner)
+{
+    /// <summary>It can be reached and has no room: flushing makes some.</summary>
+    public bool IsFull { get; init; }
+}
+
+/// <summary>
+/// The buffer has lost what it held for a shard: a server came back without its data. It is ready to go on from nothing: an appender appends its batch
+/// again, a claimer takes its shards over again.
+/// </summary>
+public sealed class BufferLostException(string message) : SheafException(message);
 
 /// <summary>Another worker has taken this claimer's shards over. The worker that sees it ends without touching anything more.</summary>
 public sealed class ClaimLapsedException(string message) : SheafException(message);

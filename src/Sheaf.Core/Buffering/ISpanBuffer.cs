@@ -11,15 +11,19 @@ namespace Sheaf.Buffering;
 /// The protocol of a flush: <see cref="ClaimAsync"/>, assemble, <see cref="ReadPayloadsAsync"/>, write, produce, then
 /// <see cref="RemoveAsync"/>. Nothing leaves the buffer before the removal, so a crash at any point repeats work and loses none.
 /// </remarks>
-/// <exception cref="BufferUnavailableException">By any operation, when the buffer cannot be reached: try again.</exception>
+/// <exception cref="BufferUnavailableException">
+/// By any operation, when the buffer cannot be reached or has no room: try again. A claimer takes its shards over again first, since a claim may have
+/// happened without its answer.
+/// </exception>
+/// <exception cref="BufferLostException">By an append or a claim, once, when the buffer came back without what it held.</exception>
 /// <exception cref="ClaimLapsedException">By the claimer's operations, when another claimer has taken the shard over: end.</exception>
 public interface ISpanBuffer : IAsyncDisposable
 {
     /// <summary>
-    /// Stores the spans of a batch and arms the deadline of each trace that they touch. When it has completed, all of them can be claimed.
-    /// Appending the same batch (by source offsets) again is allowed; the assembler tells the copies apart (rule 7).
+    /// Stores the spans of a batch, arms the deadline of each trace that they touch, and notes <see cref="SpanBatch.Through"/>. When it has completed, all of
+    /// them can be claimed. A batch without spans is allowed. So is appending the same batch (by source offsets) again; the assembler tells the copies apart (rule 7).
     /// </summary>
-    ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel);
+    ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel);
 
     /// <summary>
     /// Takes this client's shards over: whatever an earlier claimer had claimed and not removed is due again, and its client is refused
@@ -50,10 +54,10 @@ public interface ISpanBuffer : IAsyncDisposable
     /// </summary>
     ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel);
 
-    /// <summary>What is buffered for a shard now.</summary>
+    /// <summary>What is buffered for a shard now. May look at every trace of it: for the start and the end of a run, not for every second.</summary>
     ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel);
 
-    /// <summary>Share of the memory that the buffer may use, over all shards: 1 or more is full.</summary>
+    /// <summary>Share of the memory that the buffer may use, over all shards: 1 or more is full. Cheap; may be as old as a fraction of a second.</summary>
     ValueTask<double> LoadAsync(CancellationToken cancel);
 }
 

@@ -2,6 +2,19 @@ using Sheaf.Spans;
 
 namespace Sheaf.Buffering;
 
+/// <summary>A place in a shard's input up to which everything is stored, and the shard's stream time there.</summary>
+/// <param name="Offset">Kafka offset, or line number in a file. <see cref="BeforeFirst"/>: nothing is.</param>
+/// <param name="ClockMs"><see cref="long.MinValue"/> where no span has come yet.</param>
+public readonly record struct StoredPosition(long Offset, long ClockMs)
+{
+    /// <summary>Nothing is stored.</summary>
+    public static readonly StoredPosition BeforeFirst = new(-1, long.MinValue);
+}
+
+/// <summary>What an append has added to the buffer: less than the batch where spans of it were stored already.</summary>
+/// <param name="PayloadBytes">Sum of the added payloads' lengths.</param>
+public readonly record struct AppendResult(int Spans, long PayloadBytes);
+
 /// <summary>
 /// Spans of one shard from one input block, in input order, on their way into the buffer. The payloads lie in <see cref="Block"/>,
 /// which the engine may read only until the append has completed. Owner: one ingest loop at a time; used again.
@@ -18,6 +31,12 @@ public sealed class SpanBatch
     public ReadOnlyMemory<byte> Block { get; private set; }
 
     public int Count { get; private set; }
+
+    /// <summary>
+    /// How far the shard's input has been read with this batch, whatever became of its messages: an engine that outlives the process keeps it with the spans.
+    /// Set by the ingest pipeline.
+    /// </summary>
+    public StoredPosition Through { get; set; }
 
     public Span<TraceSpan> Spans => _spans.AsSpan(0, Count);
 

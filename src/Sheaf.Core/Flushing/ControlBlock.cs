@@ -22,6 +22,9 @@ public enum WorkerPhase : long
 {
     Starting,
     Waiting,
+
+    /// <summary>The buffer cannot be reached, or has lost what it held; it is tried again and again.</summary>
+    Recovering,
     Claiming,
     Assembling,
     Producing,
@@ -383,15 +386,8 @@ public readonly unsafe struct ShardCells
         set => Volatile.Write(ref _at[12], value);
     }
 
-    /// <summary>Spans removed from the buffer. Writer: the worker.</summary>
-    public long RemovedSpans
-    {
-        get => Volatile.Read(ref _at[13]);
-        set => Volatile.Write(ref _at[13], value);
-    }
-
-    /// <summary>Bytes of their payloads. Writer: the worker.</summary>
-    public long RemovedBytes
+    /// <summary>Payload bytes of what is counted as produced or as copies. Writer: the worker.</summary>
+    public long FlushedBytes
     {
         get => Volatile.Read(ref _at[14]);
         set => Volatile.Write(ref _at[14], value);

@@ -16,6 +16,8 @@ namespace Sheaf.Flushing;
 public sealed class FlusherWorker
 {
     private static readonly TimeSpan SignOfLife = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1);
 
     private readonly int _index;
     private readonly ShardId[] _shards;
@@ -27,6 +29,8 @@ public sealed class FlusherWorker
     private readonly SheafMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly Action<FaultPoint>? _faults;
+    private readonly Action<SheafException>? _trouble;
+    private readonly Accounting _accounting;
     private readonly SegmentAssembler _assembler;
     private readonly SegmentWriter _writer;
     private readonly string _shardTag;
@@ -34,17 +38,18 @@ public sealed class FlusherWorker
     private readonly ClaimBatch _claim = new();
     private readonly List<AssembledTrace> _assembled = [];
     private readonly SegmentBatch _output = new();
-    private readonly long[] _segmentsByReason = new long[Enum.GetValues<FlushReason>().Length];
+    private readonly long[] _segments = new long[Enum.GetValues<FlushReason>().Length]; // by reason
     private int[] _toWrite = new int[1024];
-    private long _oversized;
 
     /// <param name="buffer">This worker's own client; the caller disposes it.</param>
     /// <param name="sink">This worker's own client; the caller disposes it.</param>
     /// <param name="options">Read once per flush, so that a reload takes effect; the rules are those of the start.</param>
     /// <param name="faults">Called at every <see cref="FaultPoint"/>; null in production.</param>
+    /// <param name="trouble">Told why the buffer has failed this worker, each time that it did; the worker goes on by itself.</param>
     public FlusherWorker(
         int index, IEnumerable<ShardId> shards, ControlBlock control, ISpanBuffer buffer, ISegmentSink sink, Func<FlusherOptions> options,
-        WorkSignal signal, SheafMetrics metrics, TimeProvider time, Action<FaultPoint>? faults = null)
+        WorkSignal signal, SheafMetrics metrics, TimeProvider time, Action<FaultPoint>? faults = null,
+        Action<SheafException>? trouble = null)
     {
         _index = index;
         _shards = [.. shards];
@@ -56,6 +61,8 @@ public sealed class FlusherWorker
         _metrics = metrics;
         _time = time;
         _faults = faults;
+        _trouble = trouble;
+        _accounting = new Accounting(control.Accounted(index));
         SegmentRules rules = options().Rules;
         _assembler = new SegmentAssembler(rules);
         _writer = new SegmentWriter(rules);
@@ -67,7 +74,7 @@ public sealed class FlusherWorker
     {
         WorkerCells cells = _control.Worker(_index);
         Beat(WorkerPhase.Starting);
-        await _buffer.TakeOverAsync(_shards, cancel);
+        await TakeOverAsync(why: null, cancel);
         cells.HealthySince = _time.GetTimestamp();
         while (true)
         {
@@ -75,20 +82,84 @@ public sealed class FlusherWorker
             WorkerCommand command = cells.Command;
             if (command == WorkerCommand.Stop) break;
             bool more = false;
-            foreach (ShardId shard in _shards)
-                more |= await FlushShardAsync(shard, command, cancel);
+            try
+            {
+                foreach (ShardId shard in _shards)
+                    more |= await FlushShardAsync(shard, command, cancel);
+            }
+            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException)
+            {
+                if (e is BufferLostException) CountLoss();
+                await TakeOverAsync(e, cancel);
+                continue;
+            }
 
             if (more)
             {
                 BeBehind();
                 continue;
             }
+            _accounting.ForgetInherited();
             cells.BackpressureSince = 0;
             if (command == WorkerCommand.Drain) break;
             Beat(WorkerPhase.Waiting);
             await _signal.WaitAsync(_options().IdleWait, cancel);
         }
         Beat(WorkerPhase.Ended);
+    }
+
+    /// <summary>
+    /// Takes the shards over, trying until the buffer lets it, while showing signs of life and being behind. What was claimed is due again then; what was produced of
+    /// it leaves once more, with the same flush ids.
+    /// </summary>
+    /// <param name="why">What the buffer has failed with; null at the start.</param>
+    private async ValueTask TakeOverAsync(SheafException? why, CancellationToken cancel)
+    {
+        TimeSpan delay = ShortestRetry;
+        _output.Clear();
+        while (true)
+        {
+            if (why is not null)
+            {
+                _trouble?.Invoke(why);
+                Beat(WorkerPhase.Recovering);
+                BeBehind();
+                if (_control.Worker(_index).Command == WorkerCommand.Stop) throw why;
+                await AliveAsync(new ValueTask(Task.Delay(delay, _time, cancel)), cancel);
+                delay = delay < LongestRetry ? 2 * delay : LongestRetry;
+            }
+            try
+            {
+                await AliveAsync(_buffer.TakeOverAsync(_shards, cancel), cancel);
+                // A dead predecessor's claims and this worker's own are alike now.
+                _accounting.Inherit();
+                return;
+            }
+            catch (BufferUnavailableException e)
+            {
+                why = e;
+            }
+        }
+    }
+
+    /// <summary>Awaits what may take long, showing signs of life. A call that blocks the thread itself shows none.</summary>
+    private async ValueTask AliveAsync(ValueTask operation, CancellationToken cancel)
+    {
+        if (operation.IsCompleted)
+        {
+            await operation;
+            return;
+        }
+        Task task = operation.AsTask();
+        WorkerPhase phase = _control.Worker(_index).Phase;
+        while (!task.IsCompleted)
+        {
+            await task.WaitAsync(SignOfLife, _time, cancel)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            cancel.ThrowIfCancellationRequested();
+            Beat(phase);
+        }
+        await task;
     }
 
     /// <summary>One claim and what follows from it. True where more may be due already.</summary>
@@ -101,13 +172,13 @@ public sealed class FlusherWorker
         if (clock == long.MinValue || (clock == cells.FlushedThroughMs && !drain && !oldest)) return false;
 
         FlusherOptions options = _options();
-        await _buffer.ClaimAsync(shard, drain ? long.MaxValue : clock, options.MaxFlushSegments, _claim, cancel);
+        await AliveAsync(_buffer.ClaimAsync(shard, drain ? long.MaxValue : clock, options.MaxFlushSegments, _claim, cancel), cancel);
         FlushReason? closeAll = drain ? FlushReason.Shutdown : null;
         if (_claim.TraceCount == 0 && oldest)
         {
             // Nothing is due any more: now the oldest of what is not.
             closeAll = FlushReason.BufferFull;
-            await _buffer.ClaimAsync(shard, long.MaxValue, options.MaxFlushSegments, _claim, cancel);
+            await AliveAsync(_buffer.ClaimAsync(shard, long.MaxValue, options.MaxFlushSegments, _claim, cancel), cancel);
         }
         _faults?.Invoke(FaultPoint.AfterClaim);
 
@@ -126,22 +197,23 @@ public sealed class FlusherWorker
     {
         Beat(WorkerPhase.Assembling);
         int end = Assemble(first, clock, closeAll, options.ProduceBytes, out int toWrite);
-        await _buffer.ReadPayloadsAsync(_claim, _toWrite.AsMemory(0, toWrite), cancel);
+        await AliveAsync(_buffer.ReadPayloadsAsync(_claim, _toWrite.AsMemory(0, toWrite), cancel), cancel);
         for (int trace = first; trace < end; trace++)
         {
             AssembledTrace assembled = _assembled[trace - first];
             for (int segment = 0; segment < assembled.Segments.Length; segment++)
             {
-                Write(trace, assembled, assembled.Segments[segment]);
+                _writer.Write(_buffer, _claim, _claim.Traces[trace], assembled.Segments[segment], assembled.MembersOf(assembled.Segments[segment]), _output);
                 // One huge trace must not become one huge batch. What is produced early is removed with the rest of its trace.
                 if (_output.Length >= 8 * options.ProduceBytes) await ProduceAsync(cancel);
             }
         }
         await ProduceAsync(cancel);
+        CountCopies(first, end);
         _faults?.Invoke(FaultPoint.AfterProduceBeforeRemove);
         Beat(WorkerPhase.Removing);
-        await _buffer.RemoveAsync(_claim, first..end, cancel);
-        Count(end - first);
+        await AliveAsync(_buffer.RemoveAsync(_claim, first..end, cancel), cancel);
+        _accounting.Forget();
         _faults?.Invoke(FaultPoint.AfterRemove);
         return end;
     }
@@ -174,55 +246,91 @@ public sealed class FlusherWorker
         return trace;
     }
 
-    private void Write(int trace, AssembledTrace assembled, in AssembledSegment segment)
-    {
-        int messages = _writer.Write(_buffer, _claim, _claim.Traces[trace], segment, assembled.MembersOf(segment), _output);
-        if (messages > 1) _oversized++;
-    }
-
     private async ValueTask ProduceAsync(CancellationToken cancel)
     {
         if (_output.Length == 0) return;
         _faults?.Invoke(FaultPoint.BeforeProduce);
         Beat(WorkerPhase.Producing);
         long start = _time.GetTimestamp();
-        Task producing = _sink.ProduceAsync(_output, cancel).AsTask();
-        while (!producing.IsCompleted)
-        {
-            // An output that makes its writers wait (a pipe whose reader pauses, a broker that is away) is not a hang: the worker lives and says so,
-            // and it is behind, so that the input pauses. A write that blocks the thread itself shows no sign of life.
-            BeBehind();
-            await producing.WaitAsync(SignOfLife, _time, cancel)
-                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-            cancel.ThrowIfCancellationRequested();
-            Beat(WorkerPhase.Producing);
-        }
-        await producing;
+        ValueTask producing = _sink.ProduceAsync(_output, cancel);
+        // An output that makes its writers wait (a pipe whose reader pauses, a broker that is away) is not a hang: the worker lives and says so,
+        // and it is behind, so that the input pauses.
+        if (!producing.IsCompleted) BeBehind();
+        await AliveAsync(producing, cancel);
+        CountProduced();
         _metrics.Produced(_shardTag, _output, _time.GetElapsedTime(start));
-        ShardCells cells = _control.Shard(_claim.Shard);
-        cells.ProducedBytes += _output.Length - _output.Messages.Length; // the line feeds between them are no part of them
         _output.Clear();
     }
 
-    private void Count(int traces)
+    private void CountProduced()
     {
-        long spans = 0, duplicates = 0;
-        Array.Clear(_segmentsByReason);
-        for (int i = 0; i < traces; i++)
+        long spans = 0, payloadBytes = 0;
+        Array.Clear(_segments);
+        long oversized = 0, repeated = 0;
+        bool repeats = false; // parts of a segment follow each other
+        ReadOnlySpan<SegmentMessage> messages = _output.Messages;
+        for (int i = 0; i < messages.Length; i++)
         {
-            AssembledTrace assembled = _assembled[i];
-            spans += assembled.Members.Length;
-            duplicates += assembled.Duplicates.Length;
-            foreach (ref readonly AssembledSegment segment in assembled.Segments)
-                _segmentsByReason[(int)segment.Reason]++;
+            ref readonly SegmentMessage message = ref messages[i];
+            bool isNew = _accounting.TryAdd(message);
+            if (isNew)
+            {
+                spans += message.SpanCount;
+                payloadBytes += message.PayloadBytes;
+            }
+            if (message.BeginsSegment)
+            {
+                repeats = !isNew;
+                if (repeats) repeated++;
+                else _segments[(int)message.Reason]++;
+            }
+            else if (!repeats && messages[i - 1].BeginsSegment)
+            {
+                oversized++; // all its parts are in one batch
+            }
         }
         ShardCells cells = _control.Shard(_claim.Shard);
+        _accounting.Publish();
         cells.ProducedSpans += spans;
-        cells.DuplicateSpans += duplicates;
-        cells.OversizedSegments += _oversized;
-        _oversized = 0;
-        for (int reason = 0; reason < _segmentsByReason.Length; reason++)
-            if (_segmentsByReason[reason] > 0) cells.AddSegments((FlushReason)reason, _segmentsByReason[reason]);
+        cells.FlushedBytes += payloadBytes;
+        cells.ProducedBytes += _output.Length - messages.Length; // the line feeds between them are no part of them
+        cells.OversizedSegments += oversized;
+        cells.RepeatedSegments += repeated;
+        for (int reason = 0; reason < _segments.Length; reason++)
+            if (_segments[reason] > 0) cells.AddSegments((FlushReason)reason, _segments[reason]);
+    }
+
+    /// <summary>Copies are removed without being produced. They count before they go, as what is produced does.</summary>
+    private void CountCopies(int first, int end)
+    {
+        long copies = 0, payloadBytes = 0;
+        for (int trace = first; trace < end; trace++)
+        {
+            AssembledTrace assembled = _assembled[trace - first];
+            if (assembled.Duplicates.IsEmpty) continue;
+            ClaimedTrace claimed = _claim.Traces[trace];
+            ReadOnlySpan<BufferedSpan> spans = _claim.SpansOf(claimed);
+            foreach (int span in assembled.Duplicates)
+            {
+                if (!_accounting.TryAddCopy(claimed.Key, spans[span].SourceOffset)) continue;
+                copies++;
+                payloadBytes += spans[span].PayloadLength;
+            }
+        }
+        if (copies == 0) return;
+        ShardCells cells = _control.Shard(_claim.Shard);
+        _accounting.Publish();
+        cells.DuplicateSpans += copies;
+        cells.FlushedBytes += payloadBytes;
+    }
+
+    private void CountLoss()
+    {
+        foreach (ShardId shard in _shards)
+        {
+            ShardCells cells = _control.Shard(shard);
+            cells.Losses++;
+        }
     }
 
     private void BeBehind()

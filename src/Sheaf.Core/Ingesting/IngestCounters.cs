@@ -10,6 +10,8 @@ public sealed class IngestCounters(int shards)
     private readonly long[] _segmentRoots = new long[shards];
     private readonly long[] _deadLetters = new long[shards];
     private readonly long[] _dropped = new long[shards];
+    private readonly long[] _redelivered = new long[shards];
+    private readonly long[] _losses = new long[shards];
 
     /// <summary>Messages read, good or bad.</summary>
     public long Received(ShardId shard) => Volatile.Read(ref _received[shard.Value]);
@@ -26,9 +28,18 @@ public sealed class IngestCounters(int shards)
     /// <summary>Spans dropped by a configured rule.</summary>
     public long Dropped(ShardId shard) => Volatile.Read(ref _dropped[shard.Value]);
 
-    internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots)
+    /// <summary>Spans that were buffered already when they were read: deliveries that came again after a crash.</summary>
+    public long Redelivered(ShardId shard) => Volatile.Read(ref _redelivered[shard.Value]);
+
+    /// <summary>How often the buffer was found to have lost what it held.</summary>
+    public long Losses(ShardId shard) => Volatile.Read(ref _losses[shard.Value]);
+
+    internal void CountLoss(ShardId shard) => Add(_losses, shard, 1);
+
+    internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots, long redelivered)
     {
         Add(_received, shard, spans);
+        Add(_redelivered, shard, redelivered);
         Add(_receivedBytes, shard, bytes);
         Add(_segmentRoots, shard, segmentRoots);
     }

@@ -8,10 +8,14 @@ internal sealed class IngestLane
 {
     private readonly JsonSpanParser _parser = new();
     private readonly int _maxMessageBytes;
+    private readonly long[] _storedThrough; // by shard: the source offset
+    private readonly long _allStoredThrough;
 
     public IngestLane(IngestOptions options)
     {
         _maxMessageBytes = options.MaxMessageBytes;
+        _storedThrough = [.. Enumerable.Range(0, options.Shards).Select(s => s < options.Stored.Count ? options.Stored[s].Offset : StoredPosition.BeforeFirst.Offset)];
+        _allStoredThrough = _storedThrough.Min();
         Block = new InputBlock(options.BlockBytes);
         Batches = [.. Enumerable.Range(0, options.Shards).Select(s => new SpanBatch(new ShardId(s)))];
         Tallies = new ShardTally[options.Shards];
@@ -43,17 +47,21 @@ internal sealed class IngestLane
         for (int i = 0; i < messages.Length; i++)
         {
             ref readonly InputMessage message = ref messages[i];
+            if (message.SourceOffset <= _allStoredThrough) continue;
             if (message.Length > _maxMessageBytes)
             {
+                if (IsToldAlready(message)) continue;
                 Faults.Add((i, new SpanFault(SpanFaultKind.TooLarge, SpanField.None, _maxMessageBytes)));
                 continue;
             }
             if (!_parser.TryParse(Block.BytesOf(message), ref span, out SpanFault fault))
             {
+                if (IsToldAlready(message)) continue;
                 Faults.Add((i, fault));
                 continue;
             }
             ShardId shard = Block.Shard ?? ShardId.Of(span.Trace.TraceId, Batches.Length);
+            if (message.SourceOffset <= _storedThrough[shard.Value]) continue;
             ref ShardTally tally = ref Tallies[shard.Value];
             if (anyDrops && drops.Drops(span.OrganizationId, span.Trace))
             {
@@ -70,6 +78,9 @@ internal sealed class IngestLane
             if (span.IsSegmentRoot) tally.SegmentRoots++;
         }
     }
+
+    // A block's dead letters are written before anything of it is stored for its first shard.
+    private bool IsToldAlready(in InputMessage message) => message.SourceOffset <= _storedThrough[(Block.Shard ?? new ShardId(0)).Value];
 
     /// <summary>Makes the stream times of a batch a running maximum from the shard's clock on. Returns the clock after it.</summary>
     public static long SetStreamTimes(SpanBatch batch, long clock)

@@ -1,3 +1,5 @@
+using Sheaf.Buffering;
+
 namespace Sheaf.Ingesting;
 
 /// <summary>What to do when the buffer is full.</summary>
@@ -24,4 +26,9 @@ public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 
     /// buffer, since what is not due does not count. More than <see cref="Lanes"/>.
     /// </summary>
     public int LeadBlocks { get; init; } = 128;
+
+    /// <summary>
+    /// By shard: what an earlier run has stored. Messages up to there are passed over, and the shard's clock goes on from there. Empty: nothing.
+    /// </summary>
+    public IReadOnlyList<StoredPosition> Stored { get; init; } = [];
 }

@@ -16,6 +16,8 @@ public sealed class IngestPipeline : IDisposable
 {
     private const double ResumeLoad = 0.95;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1);
 
     private readonly IngestOptions _options;
     private readonly ISpanSource _source;
@@ -27,12 +29,15 @@ public sealed class IngestPipeline : IDisposable
     private readonly IntakeGate _gate;
     private readonly Action<ShardId> _clockMoved;
     private readonly TimeProvider _time;
+    private readonly Action<FaultPoint>? _faults;
+    private readonly Action<SheafException>? _trouble;
 
     private readonly SemaphoreSlim _reading = new(1, 1);
     private readonly Turnstile[] _turnstiles;
     private readonly long[][] _clocksByBlock;
     private long _nextBlock;
     private bool _ended;
+    private int _waitingForBuffer;
 
     // Owned by whoever is in the first shard's turnstile.
     private long _messages;
@@ -42,9 +47,12 @@ public sealed class IngestPipeline : IDisposable
 
     /// <param name="rules">Read once per block, so that a reload takes effect.</param>
     /// <param name="clockMoved">Called when a shard's clock has moved, to wake its worker.</param>
+    /// <param name="faults">Called at every <see cref="FaultPoint"/>; null in production.</param>
+    /// <param name="trouble">Told why the buffer could not take a batch, each time that it could not; it is tried again.</param>
     public IngestPipeline(
         IngestOptions options, ISpanSource source, ISpanBuffer buffer, ControlBlock control, IngestCounters counters,
-        IDeadLetterSink deadLetters, Func<IngestRules> rules, IntakeGate gate, Action<ShardId> clockMoved, TimeProvider time)
+        IDeadLetterSink deadLetters, Func<IngestRules> rules, IntakeGate gate, Action<ShardId> clockMoved, TimeProvider time,
+        Action<FaultPoint>? faults = null, Action<SheafException>? trouble = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Lanes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.LeadBlocks, options.Lanes);
@@ -58,6 +66,13 @@ public sealed class IngestPipeline : IDisposable
         _gate = gate;
         _clockMoved = clockMoved;
         _time = time;
+        _faults = faults;
+        _trouble = trouble;
+        for (int s = 0; s < options.Stored.Count; s++)
+        {
+            ShardCells cells = control.Shard(new ShardId(s));
+            cells.ClockMs = options.Stored[s].ClockMs;
+        }
         _turnstiles = [.. Enumerable.Range(0, options.Shards).Select(_ => new Turnstile())];
         _clocksByBlock = [.. Enumerable.Range(0, options.LeadBlocks).Select(_ => Enumerable.Repeat(long.MinValue, options.Shards).ToArray())];
     }
@@ -65,6 +80,7 @@ public sealed class IngestPipeline : IDisposable
     /// <summary>Runs until the input ends, or until <paramref name="stop"/>; then what was read is still appended. Runs once.</summary>
     /// <exception cref="SourceException">The input failed.</exception>
     /// <exception cref="RunStoppedException">A limit of the dead letters was reached.</exception>
+    /// <exception cref="BufferUnavailableException">It was told to stop while the buffer could not be reached: what was read last is not stored.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
         using var abort = new CancellationTokenSource();
@@ -95,7 +111,7 @@ public sealed class IngestPipeline : IDisposable
             {
                 IngestRules rules = _rules();
                 lane.Parse(rules.Drops);
-                await AppendAsync(lane, rules.DeadLetters, abort.Token);
+                await AppendAsync(lane, rules.DeadLetters, abort.Token, stop);
             }
         }
         catch
@@ -136,8 +152,9 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
-    private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
+    private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort, CancellationToken stop)
     {
+        long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
         long[] clocks = _clocksByBlock[lane.Ticket % _clocksByBlock.Length];
         for (int s = 0; s < _turnstiles.Length; s++)
         {
@@ -146,17 +163,79 @@ public sealed class IngestPipeline : IDisposable
             if (s == 0) await WriteDeadLettersAsync(lane, limits, abort);
             ShardCells cells = _control.Shard(shard);
             SpanBatch batch = lane.Batches[s];
-            if (batch.Count > 0)
+            bool isOfShard = lane.Block.Shard is not { } only || only == shard;
+            if (isOfShard && through > StoredThrough(s))
             {
                 long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
-                await _buffer.AppendAsync(batch, abort);
-                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
+                batch.Through = new StoredPosition(through, clock);
+                AppendResult added = await StoreAsync(batch, abort, stop);
+                _faults?.Invoke(FaultPoint.AfterAppend);
+                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots, batch.Count - added.Spans);
+                cells.StoredSpans += added.Spans;
+                cells.StoredBytes += added.PayloadBytes;
                 cells.ClockMs = clock;
-                _clockMoved(shard);
+                _faults?.Invoke(FaultPoint.AfterClock);
+                if (batch.Count > 0) _clockMoved(shard);
             }
             if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
             clocks[s] = cells.ClockMs;
             _turnstiles[s].Leave();
+        }
+    }
+
+    private long StoredThrough(int shard) => shard < _options.Stored.Count ? _options.Stored[shard].Offset : StoredPosition.BeforeFirst.Offset;
+
+    /// <summary>Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped.</summary>
+    private async ValueTask<AppendResult> StoreAsync(SpanBatch batch, CancellationToken abort, CancellationToken stop)
+    {
+        TimeSpan delay = ShortestRetry;
+        while (true)
+        {
+            try
+            {
+                return await _buffer.AppendAsync(batch, abort);
+            }
+            catch (BufferUnavailableException e) when (!stop.IsCancellationRequested)
+            {
+                _trouble?.Invoke(e);
+                await (e.IsFull ? WaitWhileFullAsync(delay, abort) : WaitWhileUnavailableAsync(delay, abort));
+                delay = delay < LongestRetry ? 2 * delay : LongestRetry;
+            }
+            catch (BufferLostException e)
+            {
+                _counters.CountLoss(batch.Shard);
+                _trouble?.Invoke(e);
+            }
+        }
+    }
+
+    private async ValueTask WaitWhileUnavailableAsync(TimeSpan delay, CancellationToken abort)
+    {
+        // Several lanes may wait at once, for different shards.
+        if (Interlocked.Increment(ref _waitingForBuffer) == 1) _gate.Pause(PauseReasons.BufferUnavailable);
+        try
+        {
+            await Task.Delay(delay, _time, abort);
+        }
+        finally
+        {
+            if (Interlocked.Decrement(ref _waitingForBuffer) == 0) _gate.Resume(PauseReasons.BufferUnavailable);
+        }
+    }
+
+    /// <summary>Waits for what is due to leave; where nothing is, the oldest has to: the clock stands while this batch waits.</summary>
+    private async ValueTask WaitWhileFullAsync(TimeSpan delay, CancellationToken abort)
+    {
+        _gate.Pause(PauseReasons.BufferFull);
+        if (_options.OnBufferFull == BufferFullPolicy.FlushOldest || NothingIsDue()) FlushOldest(true);
+        try
+        {
+            await Task.Delay(delay, _time, abort);
+        }
+        finally
+        {
+            FlushOldest(false);
+            _gate.Resume(PauseReasons.BufferFull);
         }
     }
 

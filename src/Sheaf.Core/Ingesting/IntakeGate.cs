@@ -11,6 +11,9 @@ public enum PauseReasons
 
     /// <summary>The buffer may not take more memory.</summary>
     BufferFull = 2,
+
+    /// <summary>The buffer cannot be reached.</summary>
+    BufferUnavailable = 4,
 }
 
 /// <summary>

@@ -15,7 +15,13 @@ public readonly record struct SegmentMessage
 
     /// <summary>A part of an oversized segment.</summary>
     public required bool SkipEnrichment { get; init; }
+
+    /// <summary>The only message of its segment, or the first of its parts.</summary>
+    public required bool BeginsSegment { get; init; }
     public required int SpanCount { get; init; }
+
+    /// <summary>Sum of the lengths that its spans' payloads had when they came.</summary>
+    public required long PayloadBytes { get; init; }
     public required int MissingParents { get; init; }
 
     /// <summary>Stream time of its oldest span, in ms.</summary>

@@ -33,7 +33,7 @@ public sealed class SegmentWriter(SegmentRules rules)
         long spansLength = Measure(buffer, claim, trace, segment.SegmentId, members);
         if (segment.Reason != FlushReason.MaxBytes && SizeOf(WholeHead, spansLength) <= rules.MaxSegmentBytes)
         {
-            WriteMessage(buffer, claim, trace, segment, members, isPart: false, spansLength, segment.MissingParents, into);
+            WriteMessage(buffer, claim, trace, segment, members, part: null, spansLength, segment.MissingParents, into);
             return 1;
         }
 
@@ -45,7 +45,7 @@ public sealed class SegmentWriter(SegmentRules rules)
             while (end < members.Length && SizeOf(PartHead, partLength + 1 + _lengths[end]) <= rules.MaxSegmentBytes) partLength += 1 + _lengths[end++];
             // The first part carries the whole segment's count, so that sums over messages are right.
             int missingParents = messages == 0 ? segment.MissingParents : 0;
-            WriteMessage(buffer, claim, trace, segment, members[first..end], isPart: true, partLength, missingParents, into);
+            WriteMessage(buffer, claim, trace, segment, members[first..end], part: messages, partLength, missingParents, into);
             first = end;
         }
         return messages;
@@ -74,9 +74,9 @@ public sealed class SegmentWriter(SegmentRules rules)
 
     private void WriteMessage(
         ISpanBuffer buffer, ClaimBatch claim, in ClaimedTrace trace, in AssembledSegment segment, ReadOnlySpan<int> members,
-        bool isPart, long spansLength, int missingParents, SegmentBatch into)
+        int? part, long spansLength, int missingParents, SegmentBatch into)
     {
-        ReadOnlySpan<byte> head = isPart ? PartHead : WholeHead;
+        ReadOnlySpan<byte> head = part is null ? WholeHead : PartHead;
         int bodyStart = into.Length;
         int bodyLength = checked((int)SizeOf(head, spansLength));
         Span<byte> body = into.GetSpan(bodyLength + 1 + PayloadSplicer.Slack);
@@ -86,12 +86,14 @@ public sealed class SegmentWriter(SegmentRules rules)
         _flushId.Begin(trace.Key, segment.SegmentId, members.Length);
         long lowestOffset = long.MaxValue;
         long highestOffset = long.MinValue;
+        long payloadBytes = 0;
         foreach (int member in members)
         {
             ref readonly BufferedSpan span = ref spans[member];
             _flushId.Add(span);
             lowestOffset = Math.Min(lowestOffset, span.SourceOffset);
             highestOffset = Math.Max(highestOffset, span.SourceOffset);
+            payloadBytes += span.PayloadLength;
             written += _splicer.Copy(buffer.Payload(claim, trace.FirstSpan + member), span.Edits, span.SpanId == segment.SegmentId, body[written..]);
             body[written++] = (byte)',';
         }
@@ -112,8 +114,10 @@ public sealed class SegmentWriter(SegmentRules rules)
             FlushId = flushId,
             Reason = segment.Reason,
             HasRoot = segment.HasRoot,
-            SkipEnrichment = isPart,
+            SkipEnrichment = part is not null,
+            BeginsSegment = part is null or 0,
             SpanCount = members.Length,
+            PayloadBytes = payloadBytes,
             MissingParents = missingParents,
             FirstStoredMs = spans[members[0]].StreamTimeMs,
             LastStoredMs = spans[members[^1]].StreamTimeMs,

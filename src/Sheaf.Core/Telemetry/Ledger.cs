@@ -1,8 +1,8 @@
 namespace Sheaf.Telemetry;
 
 /// <summary>
-/// What became of the spans that were received. <c>received = produced + buffered + dead letters + duplicates + dropped</c> in every
-/// healthy run, at its end and (give or take what is between two steps) while it goes on.
+/// What became of the spans that were received. <c>received + carried over = produced + buffered + dead letters + duplicates + dropped + lost</c> in
+/// every run, at its end and (give or take what is between two steps) while it goes on. In a healthy one nothing is lost.
 /// </summary>
 /// <param name="Received">Messages read, usable or not.</param>
 /// <param name="Produced">Spans in messages that the output has taken.</param>
@@ -10,10 +10,13 @@ namespace Sheaf.Telemetry;
 /// <param name="DeadLetters">Messages that could not be used.</param>
 /// <param name="Duplicates">Copies of a span, removed (ARCHITECTURE.md, rule 7).</param>
 /// <param name="Dropped">Spans that a drop rule took out.</param>
-public readonly record struct LedgerCounts(long Received, long Produced, long Buffered, long DeadLetters, long Duplicates, long Dropped)
+/// <param name="CarriedOver">Spans that waited in the buffer when the run began.</param>
+/// <param name="Lost">Spans that the buffer has lost: a Redis server that came back without its data.</param>
+public readonly record struct LedgerCounts(
+    long Received, long Produced, long Buffered, long DeadLetters, long Duplicates, long Dropped, long CarriedOver = 0, long Lost = 0)
 {
     /// <summary>0 when the equation holds; positive: so many spans are unaccounted for; negative: so many were counted twice.</summary>
-    public long Balance => Received - (Produced + Buffered + DeadLetters + Duplicates + Dropped);
+    public long Balance => Received + CarriedOver - (Produced + Buffered + DeadLetters + Duplicates + Dropped + Lost);
 
     public static LedgerCounts operator +(LedgerCounts a, LedgerCounts b) => new(
         a.Received + b.Received,
@@ -21,7 +24,9 @@ public readonly record struct LedgerCounts(long Received, long Produced, long Bu
         a.Buffered + b.Buffered,
         a.DeadLetters + b.DeadLetters,
         a.Duplicates + b.Duplicates,
-        a.Dropped + b.Dropped);
+        a.Dropped + b.Dropped,
+        a.CarriedOver + b.CarriedOver,
+        a.Lost + b.Lost);
 
     public static LedgerCounts Add(LedgerCounts left, LedgerCounts right) => left + right;
 }

@@ -33,6 +33,8 @@ public sealed class SheafMetrics : IDisposable
         public const string ProducedBytes = "spans.buffer.flush_segments.produced_bytes";
         public const string Segments = "spans.buffer.flush_segments.num_segments";
         public const string OversizedSegments = "spans.buffer.flush_segments.oversized_segments";
+        public const string RepeatedSegments = "spans.buffer.flush_segments.repeated_segments";
+        public const string Losses = "spans.buffer.losses";
         public const string BufferedSpans = "spans.buffer.buffered_spans";
         public const string BufferedBytes = "spans.buffer.buffered_bytes";
         public const string QueueSize = "spans.buffer.flush_segments.queue_size";
@@ -100,10 +102,14 @@ public sealed class SheafMetrics : IDisposable
         Counter(Names.RootSpans, "{span}", "Segment roots among the spans stored.", ingest.SegmentRoots);
         Counter(Names.DeadLetters, "{message}", "Messages that cannot be used, stored as dead letters.", ingest.DeadLetters);
         Counter(Names.DroppedSpans, "{span}", "Spans dropped by a configured rule.", ingest.Dropped);
-        Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);
+        Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans + ingest.Redelivered(s));
         Counter(Names.ProducedSpans, "{span}", "Spans produced and acknowledged.", s => control.Shard(s).ProducedSpans);
         Counter(Names.ProducedBytes, "By", "Bytes of messages produced and acknowledged.", s => control.Shard(s).ProducedBytes);
         Counter(Names.OversizedSegments, "{segment}", "Segments that left as several messages because of max-segment-bytes.", s => control.Shard(s).OversizedSegments);
+        Counter(
+            Names.RepeatedSegments, "{segment}", "Segments produced again after a crash, with the flush ids that they had; not counted as produced again.",
+            s => control.Shard(s).RepeatedSegments);
+        Counter(Names.Losses, "{event}", "How often the buffer was found to have lost what it held: a Redis server that came back without its data.", s => control.Shard(s).Losses + ingest.Losses(s));
         _meter.CreateObservableCounter(
             Names.Segments,
             () => shards.SelectMany(s => Enum.GetValues<FlushReason>().Select(reason => new Measurement<long>(

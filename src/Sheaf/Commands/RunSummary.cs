@@ -12,7 +12,20 @@ internal static class RunSummary
     /// <summary>More rows than this are left out of the text, unless they do not add up.</summary>
     private const int MostRows = 32;
 
-    private static readonly string[] Columns = ["shard", "received", "produced", "buffered", "dead letters", "duplicates", "dropped"];
+    /// <summary>A column, and whether it is left out where it is 0 throughout: what only some engines know.</summary>
+    private readonly record struct Column(string Name, Func<LedgerCounts, long> Of, bool IsLeftOutAtZero = false);
+
+    // In the order of the equation: what came in, then where it went.
+    private static readonly Column[] Sources = [new("received", c => c.Received), new("carried over", c => c.CarriedOver, true)];
+    private static readonly Column[] Fates =
+    [
+        new("produced", c => c.Produced),
+        new("buffered", c => c.Buffered),
+        new("dead letters", c => c.DeadLetters),
+        new("duplicates", c => c.Duplicates),
+        new("dropped", c => c.Dropped),
+        new("lost", c => c.Lost, true),
+    ];
 
     /// <summary>Several lines, without a line feed at the end.</summary>
     public static string Text(RunReport report)
@@ -24,8 +37,9 @@ internal static class RunSummary
         text.Append(CultureInfo.InvariantCulture, $"{Ended(report)} after {seconds:F1} s: {total.Received:N0} spans in ({ByteText.Of(report.BytesIn)}), {segments:N0} segments out ({ByteText.Of(report.BytesOut)})");
         if (seconds > 0) text.Append(CultureInfo.InvariantCulture, $", {total.Received / seconds:N0} spans/s, {ByteText.Of(report.BytesIn / seconds)}/s");
         text.Append("\n\n");
-        AppendTable(text, report.Ledger);
-        text.Append("received = produced + buffered + dead letters + duplicates + dropped: ");
+        Column[] sources = Shown(Sources, total), fates = Shown(Fates, total);
+        AppendTable(text, report.Ledger, [.. sources, .. fates]);
+        text.AppendJoin(" + ", sources.Select(c => c.Name)).Append(" = ").AppendJoin(" + ", fates.Select(c => c.Name)).Append(": ");
         text.Append(report.Ledger.AddsUp
             ? "the ledger adds up"
             : string.Create(CultureInfo.InvariantCulture, $"THE LEDGER DOES NOT ADD UP by {report.Ledger.Balance:N0}"));
@@ -89,17 +103,19 @@ internal static class RunSummary
         return report.Reason is { } reason ? $"{reason}\n{how}" : how;
     }
 
-    private static void AppendTable(StringBuilder text, Ledger ledger)
+    private static Column[] Shown(Column[] columns, LedgerCounts total) => [.. columns.Where(c => !c.IsLeftOutAtZero || c.Of(total) != 0)];
+
+    private static void AppendTable(StringBuilder text, Ledger ledger, Column[] columns)
     {
-        List<string[]> rows = [Columns];
+        List<string[]> rows = [["shard", .. columns.Select(c => c.Name)]];
         bool all = ledger.Shards.Count <= MostRows;
         foreach (ShardLedger row in ledger.Shards)
         {
-            if (all || row.Counts.Balance != 0) rows.Add(Cells(row.Shard?.ToString() ?? "none", row.Counts));
+            if (all || row.Counts.Balance != 0) rows.Add(Cells(row.Shard?.ToString() ?? "none", row.Counts, columns));
         }
-        rows.Add(Cells("total", ledger.Total));
+        rows.Add(Cells("total", ledger.Total, columns));
 
-        int[] widths = [.. Columns.Select((_, column) => rows.Max(row => row[column].Length))];
+        int[] widths = [.. rows[0].Select((_, column) => rows.Max(row => row[column].Length))];
         foreach (string[] row in rows)
         {
             text.Append(row[0].PadRight(widths[0]));
@@ -109,12 +125,8 @@ internal static class RunSummary
         }
     }
 
-    private static string[] Cells(string name, LedgerCounts counts) =>
-    [
-        name,
-        .. ((long[])[counts.Received, counts.Produced, counts.Buffered, counts.DeadLetters, counts.Duplicates, counts.Dropped])
-            .Select(count => count.ToString("N0", CultureInfo.InvariantCulture)),
-    ];
+    private static string[] Cells(string name, LedgerCounts counts, Column[] columns) =>
+        [name, .. columns.Select(c => c.Of(counts).ToString("N0", CultureInfo.InvariantCulture))];
 
     private static void WriteCounts(Utf8JsonWriter json, LedgerCounts counts)
     {
@@ -124,6 +136,8 @@ internal static class RunSummary
         json.WriteNumber("dead_letters", counts.DeadLetters);
         json.WriteNumber("duplicates", counts.Duplicates);
         json.WriteNumber("dropped", counts.Dropped);
+        json.WriteNumber("carried_over", counts.CarriedOver);
+        json.WriteNumber("lost", counts.Lost);
     }
 
     private static string Name(RunOutcome outcome) => outcome switch

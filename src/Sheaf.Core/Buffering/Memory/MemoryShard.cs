@@ -38,10 +38,11 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     public long AllocatedBytes => _payloads.AllocatedBytes + _spans.AllocatedBytes + _traces.AllocatedBytes + _deadlines.AllocatedBytes;
 
     /// <summary>Stores a batch and arms its traces.</summary>
-    public void Append(SpanBatch batch)
+    public AppendResult Append(SpanBatch batch)
     {
         lock (_gate)
         {
+            long before = _payloadBytes;
             for (Span<TraceSpan> rest = batch.Spans; !rest.IsEmpty;)
             {
                 Span<TraceSpan> group = rest[..Math.Min(PrefetchGroup, rest.Length)];
@@ -50,6 +51,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
                 rest = rest[group.Length..];
             }
             EndNeedsLock();
+            return new AppendResult(batch.Count, _payloadBytes - before);
         }
     }
 
