@@ -241,7 +241,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         ShardCells cells = _control.Shard(shard);
         return new LedgerCounts(
             _counters.Received(shard), cells.ProducedSpans, buffered, _counters.DeadLetters(shard),
-            cells.DuplicateSpans + _counters.Redelivered(shard), _counters.Dropped(shard));
+            cells.DuplicateSpans, _counters.Dropped(shard));
     }
 
     private IEnumerable<ShardId> Shards => Enumerable.Range(0, _plan.Shards).Select(s => new ShardId(s));

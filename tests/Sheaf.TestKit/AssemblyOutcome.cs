@@ -31,7 +31,7 @@ public sealed record AssemblyOutcome(ClosedSegment[] Segments, int[] Duplicates,
             int[] members = result.MembersOf(in s).ToArray();
             segments.Add(new ClosedSegment(s.SegmentId, s.HasRoot, s.Reason, s.DeadlineMs, s.MissingParents, members));
         }
-        return new AssemblyOutcome([.. segments], result.Duplicates.ToArray(), result.NextDeadlineMs);
+        return new AssemblyOutcome([.. segments], [.. result.Duplicates.ToArray().Concat(result.Redelivered.ToArray()).Order()], result.NextDeadlineMs);
     }
 
     /// <summary>All of it as text.</summary>

@@ -61,7 +61,7 @@ public sealed class PayloadClaim
     {
         public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => payloads[(int)batch.Spans[span].PayloadRef];
 
-        public ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel) => throw new NotSupportedException();
+        public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel) => throw new NotSupportedException();

@@ -22,6 +22,17 @@ public struct ClaimedTrace
     public long NextDeadlineMs;
 }
 
+/// <summary>What an engine outside of this process keeps spans in: those of a trace that were appended together.</summary>
+public struct ClaimedRecord
+{
+    /// <summary>Index of its trace in <see cref="ClaimBatch.Traces"/>. Records of one trace follow each other.</summary>
+    public int Trace;
+
+    /// <summary>Where its name lies; see <see cref="ClaimBatch.NameOf"/>.</summary>
+    public int NameStart;
+    public int NameLength;
+}
+
 /// <summary>
 /// What one claim brought: traces and their spans, in arrays that are used again for the next claim. Owner: one flusher worker.
 /// </summary>
@@ -30,6 +41,10 @@ public sealed class ClaimBatch
     private BufferedSpan[] _spans = new BufferedSpan[1024];
     private bool[] _removed = new bool[1024];
     private ClaimedTrace[] _traces = new ClaimedTrace[64];
+    private ClaimedRecord[] _records = [];
+    private byte[] _names = [];
+    private int _recordCount;
+    private int _nameBytes;
 
     public ShardId Shard { get; private set; }
 
@@ -54,6 +69,44 @@ public sealed class ClaimBatch
         Shard = shard;
         TraceCount = 0;
         SpanCount = 0;
+        _recordCount = 0;
+        _nameBytes = 0;
+    }
+
+    /// <summary>The records of the claimed traces; empty where the engine knows none. For engines.</summary>
+    public ReadOnlySpan<ClaimedRecord> Records => _records.AsSpan(0, _recordCount);
+
+    /// <summary>What the engine calls a record.</summary>
+    public ReadOnlySpan<byte> NameOf(in ClaimedRecord record) => _names.AsSpan(record.NameStart, record.NameLength);
+
+    /// <summary>Adds a record of the trace begun last, and returns its index. For engines.</summary>
+    public int AddRecord(ReadOnlySpan<byte> name)
+    {
+        if (_recordCount == _records.Length) Array.Resize(ref _records, Math.Max(64, 2 * _recordCount));
+        if (_names.Length - _nameBytes < name.Length) Array.Resize(ref _names, Math.Max(_nameBytes + name.Length, 2 * _names.Length));
+        name.CopyTo(_names.AsSpan(_nameBytes));
+        _records[_recordCount] = new ClaimedRecord { Trace = TraceCount - 1, NameStart = _nameBytes, NameLength = name.Length };
+        _nameBytes += name.Length;
+        return _recordCount++;
+    }
+
+    /// <summary>Brings the spans of the trace begun last into input order: by source offset, and where that is the same, by payload reference. For engines.</summary>
+    public void SortSpans()
+    {
+        ClaimedTrace trace = _traces[TraceCount - 1];
+        Span<BufferedSpan> spans = _spans.AsSpan(trace.FirstSpan, trace.SpanCount);
+        for (int i = 1; i < spans.Length; i++)
+        {
+            if (ByInput(spans[i - 1], spans[i]) <= 0) continue;
+            spans.Sort(ByInput);
+            return;
+        }
+    }
+
+    private static int ByInput(BufferedSpan a, BufferedSpan b)
+    {
+        int order = a.SourceOffset.CompareTo(b.SourceOffset);
+        return order != 0 ? order : a.PayloadRef.CompareTo(b.PayloadRef);
     }
 
     /// <summary>Begins the next trace; the spans added after it are its own. For engines.</summary>

@@ -23,7 +23,7 @@ public interface ISpanBuffer : IAsyncDisposable
     /// Stores the spans of a batch, arms the deadline of each trace that they touch, and notes <see cref="SpanBatch.Through"/>. When it has completed, all of
     /// them can be claimed. A batch without spans is allowed. So is appending the same batch (by source offsets) again; the assembler tells the copies apart (rule 7).
     /// </summary>
-    ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel);
+    ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel);
 
     /// <summary>
     /// Takes this client's shards over: whatever an earlier claimer had claimed and not removed is due again, and its client is refused

@@ -11,10 +11,6 @@ public readonly record struct StoredPosition(long Offset, long ClockMs)
     public static readonly StoredPosition BeforeFirst = new(-1, long.MinValue);
 }
 
-/// <summary>What an append has added to the buffer: less than the batch where spans of it were stored already.</summary>
-/// <param name="PayloadBytes">Sum of the added payloads' lengths.</param>
-public readonly record struct AppendResult(int Spans, long PayloadBytes);
-
 /// <summary>
 /// Spans of one shard from one input block, in input order, on their way into the buffer. The payloads lie in <see cref="Block"/>,
 /// which the engine may read only until the append has completed. Owner: one ingest loop at a time; used again.

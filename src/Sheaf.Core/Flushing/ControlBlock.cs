@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Sheaf.Buffering;
 using Sheaf.Segments;
 using Sheaf.Spans;
 
@@ -139,6 +140,7 @@ public sealed unsafe class ControlBlock : IDisposable
         {
             Shard(new ShardId(s)).ClockMs = long.MinValue;
             Shard(new ShardId(s)).FlushedThroughMs = long.MinValue;
+            Shard(new ShardId(s)).StoredThrough = StoredPosition.BeforeFirst.Offset;
         }
         _cells[1] = WorkerCount;
         _cells[2] = ShardCount;
@@ -342,6 +344,16 @@ public readonly unsafe struct ShardCells
     {
         get => Volatile.Read(ref _at[IngestHalf + 3]);
         set => Volatile.Write(ref _at[IngestHalf + 3], value);
+    }
+
+    /// <summary>
+    /// Source offset up to which the shard's input is stored. A worker on a buffer that outlives the process closes nothing that lies behind it: that may be stored in part,
+    /// and is read again after a crash. Moves before <see cref="ClockMs"/>. Writer: the ingest pipeline.
+    /// </summary>
+    public long StoredThrough
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 4]);
+        set => Volatile.Write(ref _at[IngestHalf + 4], value);
     }
 
     /// <summary>All that was due at this stream time is flushed. Writer: the worker.</summary>

@@ -234,6 +234,7 @@ public sealed class FlusherWorker
             claimed.NextDeadlineMs = assembled.NextDeadlineMs;
             Span<bool> removed = _claim.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);
             foreach (int span in assembled.Duplicates) removed[span] = true;
+            foreach (int span in assembled.Redelivered) removed[span] = true;
             if (toWrite + assembled.Members.Length > _toWrite.Length)
                 Array.Resize(ref _toWrite, Math.Max(2 * _toWrite.Length, toWrite + assembled.Members.Length));
             foreach (int span in assembled.Members)

@@ -10,7 +10,6 @@ public sealed class IngestCounters(int shards)
     private readonly long[] _segmentRoots = new long[shards];
     private readonly long[] _deadLetters = new long[shards];
     private readonly long[] _dropped = new long[shards];
-    private readonly long[] _redelivered = new long[shards];
     private readonly long[] _losses = new long[shards];
 
     /// <summary>Messages read, good or bad.</summary>
@@ -28,18 +27,14 @@ public sealed class IngestCounters(int shards)
     /// <summary>Spans dropped by a configured rule.</summary>
     public long Dropped(ShardId shard) => Volatile.Read(ref _dropped[shard.Value]);
 
-    /// <summary>Spans that were buffered already when they were read: deliveries that came again after a crash.</summary>
-    public long Redelivered(ShardId shard) => Volatile.Read(ref _redelivered[shard.Value]);
-
     /// <summary>How often the buffer was found to have lost what it held.</summary>
     public long Losses(ShardId shard) => Volatile.Read(ref _losses[shard.Value]);
 
     internal void CountLoss(ShardId shard) => Add(_losses, shard, 1);
 
-    internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots, long redelivered)
+    internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots)
     {
         Add(_received, shard, spans);
-        Add(_redelivered, shard, redelivered);
         Add(_receivedBytes, shard, bytes);
         Add(_segmentRoots, shard, segmentRoots);
     }

@@ -71,6 +71,7 @@ public sealed class IngestPipeline : IDisposable
         for (int s = 0; s < options.Stored.Count; s++)
         {
             ShardCells cells = control.Shard(new ShardId(s));
+            cells.StoredThrough = options.Stored[s].Offset;
             cells.ClockMs = options.Stored[s].ClockMs;
         }
         _turnstiles = [.. Enumerable.Range(0, options.Shards).Select(_ => new Turnstile())];
@@ -168,11 +169,12 @@ public sealed class IngestPipeline : IDisposable
             {
                 long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
                 batch.Through = new StoredPosition(through, clock);
-                AppendResult added = await StoreAsync(batch, abort, stop);
+                await StoreAsync(batch, abort, stop);
                 _faults?.Invoke(FaultPoint.AfterAppend);
-                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots, batch.Count - added.Spans);
-                cells.StoredSpans += added.Spans;
-                cells.StoredBytes += added.PayloadBytes;
+                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
+                cells.StoredSpans += batch.Count;
+                cells.StoredBytes += lane.Tallies[s].Bytes;
+                cells.StoredThrough = through;
                 cells.ClockMs = clock;
                 _faults?.Invoke(FaultPoint.AfterClock);
                 if (batch.Count > 0) _clockMoved(shard);
@@ -186,14 +188,15 @@ public sealed class IngestPipeline : IDisposable
     private long StoredThrough(int shard) => shard < _options.Stored.Count ? _options.Stored[shard].Offset : StoredPosition.BeforeFirst.Offset;
 
     /// <summary>Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped.</summary>
-    private async ValueTask<AppendResult> StoreAsync(SpanBatch batch, CancellationToken abort, CancellationToken stop)
+    private async ValueTask StoreAsync(SpanBatch batch, CancellationToken abort, CancellationToken stop)
     {
         TimeSpan delay = ShortestRetry;
         while (true)
         {
             try
             {
-                return await _buffer.AppendAsync(batch, abort);
+                await _buffer.AppendAsync(batch, abort);
+                return;
             }
             catch (BufferUnavailableException e) when (!stop.IsCancellationRequested)
             {

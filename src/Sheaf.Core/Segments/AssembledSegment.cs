@@ -21,6 +21,7 @@ public sealed class AssembledTrace
     private readonly List<AssembledSegment> _segments = [];
     private readonly List<int> _members = [];
     private readonly List<int> _duplicates = [];
+    private readonly List<int> _redelivered = [];
 
     /// <summary>In order of closing; at one time by segment id.</summary>
     public ReadOnlySpan<AssembledSegment> Segments => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_segments);
@@ -28,8 +29,14 @@ public sealed class AssembledTrace
     /// <summary>Indexes into the assembled spans, segment by segment, each in input order.</summary>
     public ReadOnlySpan<int> Members => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_members);
 
-    /// <summary>Indexes of spans that are copies of others (rule 7): to be removed and counted, never produced.</summary>
+    /// <summary>Indexes of spans that are copies of others (rule 7: the same id and payload): to be removed and counted, never produced.</summary>
     public ReadOnlySpan<int> Duplicates => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_duplicates);
+
+    /// <summary>
+    /// Indexes of spans that are one delivery with another (rule 7: the same source position), as when a batch was cut differently the second time that it was read: to be removed,
+    /// and not counted, since they came in once.
+    /// </summary>
+    public ReadOnlySpan<int> Redelivered => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_redelivered);
 
     /// <summary>Earliest deadline of what stays open, in ms of stream time; <see cref="SegmentRules.Never"/> where nothing stays.</summary>
     public long NextDeadlineMs { get; internal set; }
@@ -42,6 +49,7 @@ public sealed class AssembledTrace
         _segments.Clear();
         _members.Clear();
         _duplicates.Clear();
+        _redelivered.Clear();
         NextDeadlineMs = SegmentRules.Never;
     }
 
@@ -56,4 +64,6 @@ public sealed class AssembledTrace
     }
 
     internal void AddDuplicate(int span) => _duplicates.Add(span);
+
+    internal void AddRedelivered(int span) => _redelivered.Add(span);
 }

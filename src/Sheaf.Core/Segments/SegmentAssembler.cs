@@ -112,7 +112,12 @@ public sealed class SegmentAssembler(SegmentRules rules)
         for (int i = 0; i < spans.Length; i++)
         {
             CloseDue(spans[i].StreamTimeMs);
-            if (IsSameDelivery(spans, i) || !TryJoin(spans, i))
+            if (IsSameDelivery(spans, i))
+            {
+                _groupOf[i] = None;
+                result.AddRedelivered(i);
+            }
+            else if (!TryJoin(spans, i))
             {
                 _groupOf[i] = None;
                 result.AddDuplicate(i);

@@ -102,7 +102,7 @@ public sealed class SheafMetrics : IDisposable
         Counter(Names.RootSpans, "{span}", "Segment roots among the spans stored.", ingest.SegmentRoots);
         Counter(Names.DeadLetters, "{message}", "Messages that cannot be used, stored as dead letters.", ingest.DeadLetters);
         Counter(Names.DroppedSpans, "{span}", "Spans dropped by a configured rule.", ingest.Dropped);
-        Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans + ingest.Redelivered(s));
+        Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);
         Counter(Names.ProducedSpans, "{span}", "Spans produced and acknowledged.", s => control.Shard(s).ProducedSpans);
         Counter(Names.ProducedBytes, "By", "Bytes of messages produced and acknowledged.", s => control.Shard(s).ProducedBytes);
         Counter(Names.OversizedSegments, "{segment}", "Segments that left as several messages because of max-segment-bytes.", s => control.Shard(s).OversizedSegments);

@@ -475,7 +475,7 @@ public abstract class BufferContract
         return buffer;
     }
 
-    private ValueTask<AppendResult> AppendAsync(ISpanBuffer buffer, params ReadOnlySpan<SpanDraft> drafts) => buffer.AppendAsync(_input.Batch(0, drafts), default);
+    private ValueTask AppendAsync(ISpanBuffer buffer, params ReadOnlySpan<SpanDraft> drafts) => buffer.AppendAsync(_input.Batch(0, drafts), default);
 
     // Claims, and compares the traces that come, by their number in the drafts.
     private static async Task AssertClaimsAsync(ISpanBuffer buffer, long beforeMs, ulong[] traces, int maxTraces = 100, int shard = 0)

@@ -49,8 +49,8 @@ public sealed class BufferModelTests
     {
         private int _calls;
 
-        public ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel) =>
-            fault == Fault.AppendLosesABatch && ++_calls % 20 == 0 ? default : inner.AppendAsync(batch, cancel);
+        public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel) =>
+            fault == Fault.AppendLosesABatch && ++_calls % 20 == 0 ? ValueTask.CompletedTask : inner.AppendAsync(batch, cancel);
 
         public async ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel)
         {

@@ -268,7 +268,7 @@ public class IngestPipelineTests
     {
         public required Action<SpanBatch> BeforeAppend { get; init; }
 
-        public ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel)
+        public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
         {
             BeforeAppend(batch);
             return inner.AppendAsync(batch, cancel);

@@ -38,11 +38,10 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     public long AllocatedBytes => _payloads.AllocatedBytes + _spans.AllocatedBytes + _traces.AllocatedBytes + _deadlines.AllocatedBytes;
 
     /// <summary>Stores a batch and arms its traces.</summary>
-    public AppendResult Append(SpanBatch batch)
+    public void Append(SpanBatch batch)
     {
         lock (_gate)
         {
-            long before = _payloadBytes;
             for (Span<TraceSpan> rest = batch.Spans; !rest.IsEmpty;)
             {
                 Span<TraceSpan> group = rest[..Math.Min(PrefetchGroup, rest.Length)];
@@ -51,7 +50,6 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
                 rest = rest[group.Length..];
             }
             EndNeedsLock();
-            return new AppendResult(batch.Count, _payloadBytes - before);
         }
     }
 

@@ -24,7 +24,11 @@ public sealed class MemorySpanBuffer : ISpanBuffer
     /// </summary>
     public void Fence() => _fenced = true;
 
-    public ValueTask<AppendResult> AppendAsync(SpanBatch batch, CancellationToken cancel) => new(_buffer.Shard(batch.Shard).Append(batch));
+    public ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
+    {
+        _buffer.Shard(batch.Shard).Append(batch);
+        return ValueTask.CompletedTask;
+    }
 
     public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel)
     {

@@ -60,7 +60,7 @@ public sealed class MemoryUseTests
     }
 
     // 1000 spans of 1.1 KB on average; half of the traces are claimed much later than the others.
-    private ValueTask<AppendResult> AppendAsync(ISpanBuffer client, int spansPerTrace)
+    private ValueTask AppendAsync(ISpanBuffer client, int spansPerTrace)
     {
         _batch.Reset(_block);
         TraceKey key = default;

@@ -1,0 +1,132 @@
+using Sheaf.Redis.Resp;
+
+namespace Sheaf.Redis;
+
+/// <summary>
+/// The scripts, each on the keys of one shard or of one trace, all small: what has to happen as a whole. They may run on a server that is full
+/// (<c>allow-oom</c>, since Redis 7), or nothing could leave it any more; only what stores spans may not.
+/// </summary>
+internal static class RedisScripts
+{
+    private const string MayRunWhenFull = "#!lua flags=allow-oom\n";
+
+    /// <summary>A shard's epoch is gone, and with it everything else.</summary>
+    public const int Lost = -1;
+
+    /// <summary>Somebody else has taken the shard over.</summary>
+    public const int Lapsed = -2;
+
+    /// <summary>
+    /// Arms the traces of a batch whose records are stored, and notes how far the input is stored. Keys: due, stored, epoch. Arguments: seconds to live, the mark, then
+    /// deadline and name of each trace. 1, or <see cref="Lost"/> with nothing done.
+    /// </summary>
+    public static readonly RespScript Arm = new("""
+        if redis.call('EXPIRE', KEYS[3], ARGV[1]) == 0 then return -1 end
+        for first = 3, #ARGV, 1000 do
+          redis.call('ZADD', KEYS[1], 'LT', unpack(ARGV, first, math.min(first + 999, #ARGV)))
+        end
+        redis.call('EXPIRE', KEYS[1], ARGV[1])
+        redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[1])
+        return 1
+        """);
+
+    /// <summary>
+    /// Makes whatever is claimed due again, and a new claimer the only one. Keys: due, inflight, epoch. Arguments: seconds to live, the claimer's token. How many were
+    /// claimed; <see cref="Lost"/> where there was no epoch: there is one now.
+    /// </summary>
+    public static readonly RespScript TakeOver = new(MayRunWhenFull + """
+        local known = redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[1], 'GET')
+        local claimed = 0
+        while true do
+          local some = redis.call('ZRANGE', KEYS[2], 0, 499, 'WITHSCORES')
+          if #some == 0 then break end
+          for i = 1, #some, 2 do
+            redis.call('ZADD', KEYS[1], 'LT', some[i + 1], some[i])
+          end
+          redis.call('ZREMRANGEBYRANK', KEYS[2], 0, #some / 2 - 1)
+          claimed = claimed + #some / 2
+        end
+        redis.call('EXPIRE', KEYS[1], ARGV[1])
+        if not known then return -1 end
+        return claimed
+        """);
+
+    /// <summary>
+    /// Claims traces whose deadline is before a time, earliest first, leaving out those that are claimed already. Keys: due, inflight, epoch. Arguments: the claimer's token,
+    /// seconds to live, the time, the most traces. Their names; or <see cref="Lost"/>, <see cref="Lapsed"/>.
+    /// </summary>
+    public static readonly RespScript Claim = new(MayRunWhenFull + """
+        local holder = redis.call('GET', KEYS[3])
+        if not holder then return -1 end
+        if holder ~= ARGV[1] then return -2 end
+        local most = tonumber(ARGV[4])
+        local claimed = {}
+        local skip = 0
+        local none = redis.call('ZCARD', KEYS[2]) == 0
+        while #claimed < most do
+          local some = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', skip, math.min(500, most - #claimed), 'WITHSCORES')
+          if #some == 0 then break end
+          if none then
+            local armed = {}
+            for i = 1, #some, 2 do
+              claimed[#claimed + 1] = some[i]
+              armed[i] = some[i + 1]
+              armed[i + 1] = some[i]
+            end
+            redis.call('ZADD', KEYS[2], unpack(armed))
+            redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #some / 2 - 1)
+          else
+            for i = 1, #some, 2 do
+              if redis.call('ZADD', KEYS[2], 'NX', some[i + 1], some[i]) == 1 then
+                redis.call('ZREM', KEYS[1], some[i])
+                claimed[#claimed + 1] = some[i]
+              else
+                skip = skip + 1
+              end
+            end
+          end
+        end
+        if #claimed > 0 then
+          redis.call('EXPIRE', KEYS[2], ARGV[2])
+          redis.call('EXPIRE', KEYS[3], ARGV[2])
+        end
+        return claimed
+        """);
+
+    /// <summary>
+    /// Ends the claim of traces. Keys: due, inflight, epoch. Arguments: the claimer's token, seconds to live, then for each trace its name and its next deadline, which is empty where it has
+    /// none. 1; or <see cref="Lost"/>, <see cref="Lapsed"/> with nothing done.
+    /// </summary>
+    public static readonly RespScript Release = new(MayRunWhenFull + """
+        local holder = redis.call('GET', KEYS[3])
+        if not holder then return -1 end
+        if holder ~= ARGV[1] then return -2 end
+        local gone = {}
+        for i = 3, #ARGV, 2 do
+          if ARGV[i + 1] == '' then
+            gone[#gone + 1] = ARGV[i]
+          elseif redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
+            redis.call('ZADD', KEYS[1], 'LT', ARGV[i + 1], ARGV[i])
+          end
+        end
+        for first = 1, #gone, 1000 do
+          redis.call('ZREM', KEYS[2], unpack(gone, first, math.min(first + 999, #gone)))
+        end
+        redis.call('EXPIRE', KEYS[1], ARGV[2])
+        return 1
+        """);
+
+    /// <summary>
+    /// Gives a record another name, since some of its spans have gone. Key: the trace. Arguments: old and new name. 1, or 0 where there is no such record.
+    /// </summary>
+    public static readonly RespScript Rename = new(MayRunWhenFull + """
+        local payloads = redis.call('HGET', KEYS[1], ARGV[1])
+        if not payloads then return 0 end
+        redis.call('HSET', KEYS[1], ARGV[2], payloads)
+        redis.call('HDEL', KEYS[1], ARGV[1])
+        return 1
+        """);
+
+    /// <summary>All of them, to be loaded on every connection.</summary>
+    public static IReadOnlyList<RespScript> All { get; } = [Arm, TakeOver, Claim, Release, Rename];
+}
