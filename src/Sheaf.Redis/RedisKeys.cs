@@ -47,8 +47,8 @@ internal sealed class RedisKeys
         return new ShardKeys(common, SlotOf(Encoding.ASCII.GetBytes(common)));
     }
 
-    /// <summary>Matches the key of every trace of a shard, for <c>SCAN</c>.</summary>
-    public string TracePattern(ShardId shard) => $"{Encoding.ASCII.GetString(_prefix)}{{{shard}:*}}";
+    /// <summary>Matches every key of this name space, for <c>SCAN</c>.</summary>
+    public string Pattern => Encoding.ASCII.GetString(_prefix) + "{*";
 
     /// <summary>Writes the key of a trace and returns its length.</summary>
     public int WriteTraceKey(ShardId shard, in TraceKey trace, Span<byte> destination)

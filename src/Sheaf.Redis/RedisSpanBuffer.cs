@@ -265,8 +265,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     }
 
     /// <summary>The members of a sorted set with their scores; RESP 3 pairs them, RESP 2 does not.</summary>
-    private static IEnumerable<(RespReply Member, long Score)> Scored(RespReply page)
+    internal static IEnumerable<(RespReply Member, long Score)> Scored(RespReply page)
     {
+        if (page.Count == 0) yield break;
         RespReply child = page.First();
         bool arePairs = child.Count == 2;
         for (int left = page.Count; left > 0;)
@@ -311,9 +312,13 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         _reading.Add(key);
     }
 
-    private static void AddTrace(ClaimBatch into, in TraceKey trace, in RespReply records, long storedThrough)
+    /// <summary>
+    /// Adds a trace with what counts of it. Its token is the earliest deadline of what does not: that is being stored just now, and may have been armed already for this claim to take
+    /// away.
+    /// </summary>
+    private void AddTrace(ClaimBatch into, in TraceKey trace, in RespReply records, long storedThrough)
     {
-        into.AddTrace(trace, token: 0);
+        into.AddTrace(trace, token: SegmentRules.Never);
         foreach (RespReply name in records.Children)
         {
             RecordName.Reader reader = RecordName.Read(name.Bytes);
@@ -322,7 +327,12 @@ public sealed class RedisSpanBuffer : ISpanBuffer
             while (reader.TryRead(ref span, out int start))
             {
                 // A record is of one batch, and that is stored as a whole or not.
-                if (span.SourceOffset > storedThrough) break;
+                if (span.SourceOffset > storedThrough)
+                {
+                    ref ClaimedTrace claimed = ref into.Traces[^1];
+                    claimed.Token = Math.Min(claimed.Token, _options.Rules.EarliestDeadline(span.StreamTimeMs, span.IsSegmentRoot));
+                    continue;
+                }
                 if (record < 0) record = into.AddRecord(name.Bytes);
                 span.PayloadRef = ((long)record << 32) | (uint)start;
                 into.AddSpan() = span;
@@ -337,7 +347,8 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     /// </summary>
     private async ValueTask ReleaseEmptyAsync(ShardId shard, ClaimBatch batch, CancellationToken cancel)
     {
-        bool lost = _empty.Count > _mayBeEmpty[shard.Value];
+        // A claimer that sees what is being stored just now may remove it before it is armed, and find the trace empty then.
+        bool lost = _storedThrough is not null && _empty.Count > _mayBeEmpty[shard.Value];
         _mayBeEmpty[shard.Value] = Math.Max(0, _mayBeEmpty[shard.Value] - _empty.Count);
         if (!lost) return; // they leave with the others
         foreach (int trace in _empty) await ReleaseAsync(batch, trace, 1, cancel);
@@ -450,7 +461,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     private const int Untouched = -1;
 
     /// <summary>By record: how many of its spans stay; <see cref="Untouched"/> where all do.</summary>
-    private int[] CountLeft(ClaimBatch batch, int firstTrace, int traceCount)
+    private static int[] CountLeft(ClaimBatch batch, int firstTrace, int traceCount)
     {
         int[] left = new int[batch.Records.Length];
         Array.Fill(left, Untouched);
@@ -516,8 +527,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         foreach (ref readonly ClaimedTrace trace in batch.Traces.Slice(first, count))
         {
             _commands.Add(name[..RedisKeys.WriteTraceName(trace.Key, name)]);
-            if (trace.NextDeadlineMs == SegmentRules.Never) _commands.Add(default);
-            else _commands.Add(trace.NextDeadlineMs);
+            long next = Math.Min(trace.NextDeadlineMs, trace.Token);
+            if (next == SegmentRules.Never) _commands.Add(ReadOnlySpan<byte>.Empty);
+            else _commands.Add(next);
         }
     }
 
