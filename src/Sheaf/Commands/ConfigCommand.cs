@@ -44,7 +44,7 @@ internal static class ConfigCommand
         (string Name, string Value, string Source)[] rows =
         [
             ("option", "value", "source"),
-            .. OptionTable.All.Select(option => options.Find(option) is { } value ? (option.Name, value.Text, value.Source.Text) : (option.Name, "", "not set")),
+            .. OptionTable.All.Select(option => options.Find(option) is { } value ? (option.Name, option.Shown(value.Text), value.Source.Text) : (option.Name, "", "not set")),
         ];
         int nameWidth = rows.Max(r => r.Name.Length);
         int valueWidth = rows.Max(r => r.Value.Length);

@@ -58,9 +58,9 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
             if (before == after) continue;
             string? running = started.Find(option)?.Text;
             if (option.Reloadable)
-                Log.Reloaded(log, option.Name, before ?? "", after ?? "");
+                Log.Reloaded(log, option.Name, option.Shown(before ?? ""), option.Shown(after ?? ""));
             else if (after != running)
-                Log.NeedsRestart(log, option.Name, running ?? "", after ?? "");
+                Log.NeedsRestart(log, option.Name, option.Shown(running ?? ""), option.Shown(after ?? ""));
         }
         _last = read;
     }

@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace Sheaf.Configuration;
 
-/// <summary>Digits only: no sign, no space, no exponent.</summary>
+/// <summary>Digits only: no space, no exponent, and a sign only where the range has negative numbers.</summary>
 internal sealed class IntegerKind<T>(T lowest, T highest) : OptionKind<T>
     where T : struct, IBinaryInteger<T>
 {
@@ -12,20 +12,21 @@ internal sealed class IntegerKind<T>(T lowest, T highest) : OptionKind<T>
     public override string Range => string.Create(CultureInfo.InvariantCulture, $"an integer from {lowest} to {highest}");
 
     public override bool TryParse(string text, out T value) =>
-        T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= lowest && value <= highest;
+        T.TryParse(text, T.IsNegative(lowest) ? NumberStyles.AllowLeadingSign : NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= lowest && value <= highest;
 
     public override string Format(T value) => value.ToString(null, CultureInfo.InvariantCulture);
 }
 
 /// <summary>A share of a whole.</summary>
-internal sealed class RatioKind : OptionKind<decimal>
+/// <param name="lowest">0 or greater.</param>
+internal sealed class RatioKind(decimal lowest = 0) : OptionKind<decimal>
 {
     public override string Placeholder => "RATIO";
 
-    public override string Range => "a number from 0 to 1";
+    public override string Range => string.Create(CultureInfo.InvariantCulture, $"a number from {lowest} to 1");
 
     public override bool TryParse(string text, out decimal value) =>
-        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 1;
+        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value >= lowest && value <= 1;
 
     public override string Format(decimal value) => value.ToString("0.############################", CultureInfo.InvariantCulture);
 }

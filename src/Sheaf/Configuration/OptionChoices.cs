@@ -18,3 +18,26 @@ internal enum SummaryFormat
     Json,
     None,
 }
+
+/// <summary>What flusher workers are.</summary>
+internal enum FlusherIsolation
+{
+    /// <summary>Threads of this process.</summary>
+    Thread,
+
+    /// <summary>Operating-system processes.</summary>
+    Process,
+}
+
+/// <summary>What to do with what an earlier run has left in the buffer.</summary>
+internal enum EarlierRun
+{
+    /// <summary>Refuse to start.</summary>
+    Refuse,
+
+    /// <summary>Go on with it.</summary>
+    Resume,
+
+    /// <summary>Throw it away.</summary>
+    Discard,
+}

@@ -20,6 +20,12 @@ internal abstract class OptionKind<T>
     /// <summary>Reads a value. False, and no exception, for anything outside the range.</summary>
     public abstract bool TryParse(string text, [MaybeNullWhen(false)] out T value);
 
+    /// <summary>A value as it may be shown to people: without secrets.</summary>
+    public virtual string Shown(string text) => text;
+
+    /// <summary>What is wrong with a value that <see cref="TryParse"/> has refused, without secrets: with the value and the range.</summary>
+    public virtual string Problem(string text) => $"'{Shown(text)}' is not {Range}";
+
     /// <summary>The one way in which Sheaf writes this value; <see cref="TryParse"/> reads it back. Equal values have equal texts.</summary>
     public abstract string Format(T value);
 }

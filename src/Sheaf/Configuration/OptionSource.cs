@@ -24,7 +24,7 @@ internal readonly record struct GivenValue(OptionSpec Option, string Text, Optio
 internal sealed record ConfigurationFault(string Subject, string Problem, OptionSource? Source = null)
 {
     public static ConfigurationFault OutOfRange(GivenValue given) =>
-        new(given.Option.CommandLineName, $"'{given.Text}' is not {given.Option.Range}", given.Source);
+        new(given.Option.CommandLineName, given.Option.Problem(given.Text), given.Source);
 
     public override string ToString() => Source is { } source ? $"{Subject}: {Problem} ({source})" : $"{Subject}: {Problem}";
 }

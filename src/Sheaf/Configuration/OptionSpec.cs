@@ -8,6 +8,7 @@ internal enum OptionGroup
     Files,
     Segments,
     Workers,
+    Buffer,
     BadMessages,
     DropRules,
     Display,
@@ -57,6 +58,12 @@ internal abstract class OptionSpec
 
     public abstract bool IsFlag { get; }
 
+    /// <inheritdoc cref="OptionKind{T}.Shown"/>
+    public abstract string Shown(string text);
+
+    /// <inheritdoc cref="OptionKind{T}.Problem"/>
+    public abstract string Problem(string text);
+
     /// <summary>Reads a value, and says how Sheaf writes it.</summary>
     public abstract bool TryRead(string text, [NotNullWhen(true)] out object? value, [NotNullWhen(true)] out string? canonical);
 }
@@ -72,6 +79,10 @@ internal sealed class OptionSpec<T>(OptionKind<T> kind) : OptionSpec
     public override bool IsList => kind.IsList;
 
     public override bool IsFlag => kind.IsFlag;
+
+    public override string Shown(string text) => kind.Shown(text);
+
+    public override string Problem(string text) => kind.Problem(text);
 
     public override bool TryRead(string text, [NotNullWhen(true)] out object? value, [NotNullWhen(true)] out string? canonical)
     {

@@ -147,27 +147,6 @@ internal static class OptionTable
         Reloadable = true,
     });
 
-    public static readonly OptionSpec<MemoryAmount> MaxBufferBytes = Add(new OptionSpec<MemoryAmount>(new MemoryKind())
-    {
-        Name = "max-buffer-bytes",
-        Group = OptionGroup.Workers,
-        Summary = "Memory for spans that wait; a percentage is of the machine's or container's.",
-        Details = "Counts the buffer's payloads and what it keeps about them. The default leaves the other half to reading, flushing and the file cache.",
-        Default = _ => "50%",
-        DefaultText = "50%",
-    });
-
-    public static readonly OptionSpec<BufferFullPolicy> OnBufferFull = Add(new OptionSpec<BufferFullPolicy>(
-        new ChoiceKind<BufferFullPolicy>(("pause", BufferFullPolicy.Pause), ("flush-oldest", BufferFullPolicy.FlushOldest)))
-    {
-        Name = "on-buffer-full",
-        Group = OptionGroup.Workers,
-        Summary = "What happens then: the input pauses, or the oldest segments leave early.",
-        Details = "`pause` keeps every segment whole. `flush-oldest` keeps up with the input and says `buffer_full` on the segments that it cut short. Nothing is lost either way.",
-        Default = _ => "pause",
-        DefaultText = "pause",
-    });
-
     public static readonly OptionSpec<TimeSpan> MaxUnhealthySeconds = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, Hour))
     {
         Name = "max-unhealthy-seconds",
@@ -196,6 +175,111 @@ internal static class OptionTable
         Details = "Whoever is left is ended. The default is what container platforms usually allow before they kill.",
         Default = _ => "30",
         DefaultText = "30s",
+    });
+
+    public static readonly OptionSpec<FlusherIsolation> FlusherIsolation = Add(new OptionSpec<FlusherIsolation>(
+        new ChoiceKind<FlusherIsolation>(("thread", Configuration.FlusherIsolation.Thread), ("process", Configuration.FlusherIsolation.Process)))
+    {
+        Name = "flusher-isolation",
+        Group = OptionGroup.Workers,
+        Summary = "Flusher workers are threads of this process, or processes of their own.",
+        Details = "A process can be killed when it hangs, and takes nothing else with it when it crashes; it costs some memory and a start of a fraction of a second. Spans that wait in the memory of this process are out of its reach, so it needs a Redis buffer; and an output that can be cut back to its last whole line, which a file can and a pipe cannot. The default is the safer one of what is possible.",
+        DefaultText = "process with a Redis buffer and an output in a file, else thread",
+        Example = "process",
+    });
+
+    public static readonly OptionSpec<BufferTarget> Buffer = Add(new OptionSpec<BufferTarget>(new BufferKind())
+    {
+        Name = "buffer",
+        Group = OptionGroup.Buffer,
+        Summary = "Where spans wait: in memory, or in Redis.",
+        Details = "`memory` is the faster one, and all that a single machine needs: what it holds when the process ends has to be read from the input again. What Redis holds outlives the process. A password on the command line can be seen by every user of the machine: give such an address as `SHEAF_BUFFER` or in the file. With TLS (`rediss://`, `rediss-cluster://`, `rediss-sentinel://`) the address may end in `?ca=FILE&cert=FILE&key=FILE&tls-host=NAME`.",
+        Default = _ => "memory",
+        DefaultText = "memory",
+        Example = "redis://localhost:6379",
+    });
+
+    public static readonly OptionSpec<MemoryAmount> MaxBufferBytes = Add(new OptionSpec<MemoryAmount>(new MemoryKind())
+    {
+        Name = "max-buffer-bytes",
+        Group = OptionGroup.Buffer,
+        Summary = "Memory for spans that wait in it; a percentage is of the machine's or container's.",
+        Details = "For the `memory` buffer. Counts its payloads and what it keeps about them. The default leaves the other half to reading, flushing and the file cache.",
+        Default = _ => "50%",
+        DefaultText = "50%",
+    });
+
+    public static readonly OptionSpec<BufferFullPolicy> OnBufferFull = Add(new OptionSpec<BufferFullPolicy>(
+        new ChoiceKind<BufferFullPolicy>(("pause", BufferFullPolicy.Pause), ("flush-oldest", BufferFullPolicy.FlushOldest)))
+    {
+        Name = "on-buffer-full",
+        Group = OptionGroup.Buffer,
+        Summary = "What happens then: the input pauses, or the oldest segments leave early.",
+        Details = "`pause` keeps every segment whole. `flush-oldest` keeps up with the input and says `buffer_full` on the segments that it cut short. Nothing is lost either way.",
+        Default = _ => "pause",
+        DefaultText = "pause",
+    });
+
+    public static readonly OptionSpec<decimal> MaxMemoryPercentage = Add(new OptionSpec<decimal>(new RatioKind(lowest: 0.01m))
+    {
+        Name = "max-memory-percentage",
+        Group = OptionGroup.Buffer,
+        Summary = "Share of Redis' memory at which its buffer is full; 1 is off.",
+        Details = "Of `maxmemory`, or of the machine's memory where Redis has no such limit; over all nodes of a cluster. Off by default, as in the original: a server that is full says so itself, and the input waits then too. Others who use the same server would rather have it pause earlier.",
+        Default = _ => "1",
+        DefaultText = "1",
+    });
+
+    public static readonly OptionSpec<TimeSpan> RedisTtl = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, TimeSpan.FromDays(365)))
+    {
+        Name = "redis-ttl",
+        Group = OptionGroup.Buffer,
+        Summary = "How long keys in Redis live that nobody touches.",
+        Details = "What is buffered is lost when nobody consumes it for that long, so it must be longer than any outage that is to be survived, and at least twice `timeout` and `root-timeout`. The default is the original's.",
+        Default = _ => "3600",
+        DefaultText = "1h",
+    });
+
+    public static readonly OptionSpec<int> CompressionLevel = Add(new OptionSpec<int>(new IntegerKind<int>(-1, 19))
+    {
+        Name = "compression-level",
+        Group = OptionGroup.Buffer,
+        Summary = "zstd level of what waits in Redis; 0 is zstd's default, -1 is no compression.",
+        Details = "Spans become a fraction of their size, which saves memory and time of Redis for some processor time here. Records of either kind are read whatever is written, so it can be changed between two runs. The default is the original's.",
+        Default = _ => "0",
+        DefaultText = "0",
+    });
+
+    public static readonly OptionSpec<int> KafkaSliceId = Add(new OptionSpec<int>(new IntegerKind<int>(0, int.MaxValue))
+    {
+        Name = "kafka-slice-id",
+        Group = OptionGroup.Buffer,
+        Summary = "A name space of its own in Redis, so that several runs can share a server.",
+        Details = "Two runs that share a server and a name space would take each other's spans. The name is the original's.",
+        DefaultText = "none",
+        Example = "1",
+    });
+
+    public static readonly OptionSpec<bool> Resume = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "resume",
+        Group = OptionGroup.Buffer,
+        Summary = "Go on where an earlier run over the same file was cut off; the output is continued.",
+        Details = "For a Redis buffer, which still has what was read and not produced. The input is read on behind what is stored, and a torn last line of the output is cut off. Without this or `--discard` a run that finds such a rest is refused: the positions of one file mean nothing to another.",
+        Default = _ => "false",
+        DefaultText = "false",
+        InFile = false,
+    });
+
+    public static readonly OptionSpec<bool> Discard = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "discard",
+        Group = OptionGroup.Buffer,
+        Summary = "Throw away what an earlier run has left in Redis, and begin from the start.",
+        Details = "Removes every key of this name space (`kafka-slice-id`).",
+        Default = _ => "false",
+        DefaultText = "false",
+        InFile = false,
     });
 
     public static readonly OptionSpec<DeadLetterTarget> DeadLetter = Add(new OptionSpec<DeadLetterTarget>(new DeadLetterKind())
@@ -320,7 +404,8 @@ internal static class OptionTable
     {
         OptionGroup.Files => "Input and output",
         OptionGroup.Segments => "Segments",
-        OptionGroup.Workers => "Workers and buffer",
+        OptionGroup.Workers => "Workers",
+        OptionGroup.Buffer => "Buffer",
         OptionGroup.BadMessages => "Bad messages",
         OptionGroup.DropRules => "Drop rules",
         OptionGroup.Display => "Display and configuration",

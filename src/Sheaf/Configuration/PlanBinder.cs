@@ -1,3 +1,4 @@
+using Sheaf.Files;
 using Sheaf.Ingesting;
 using Sheaf.Segments;
 
@@ -10,6 +11,7 @@ internal static class PlanBinder
     public static IReadOnlyList<ConfigurationFault> Check(EffectiveOptions options)
     {
         List<ConfigurationFault> faults = [.. options.Faults];
+        AddContradictions(options, faults);
         (OptionSpec Option, string Path)[] files = [.. FilesOf(options)];
         for (int i = 0; i < files.Length; i++)
         {
@@ -22,6 +24,36 @@ internal static class PlanBinder
         }
         return faults;
     }
+
+    /// <summary>What each option may be for itself, and the options may not be together.</summary>
+    private static void AddContradictions(EffectiveOptions options, List<ConfigurationFault> faults)
+    {
+        bool inMemory = options.Find(OptionTable.Buffer) is { Value: BufferTarget.Memory };
+        void Add(OptionSpec option, string problem) => faults.Add(new ConfigurationFault(option.CommandLineName, problem, options.Find(option)!.Source));
+
+        foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
+        {
+            if (options.Get(option) && inMemory)
+                Add(option, "there is nothing of an earlier run in memory; it is for a Redis buffer (--buffer redis://…)");
+        }
+        if (options.Get(OptionTable.Resume) && options.Get(OptionTable.Discard)) Add(OptionTable.Discard, "and --resume exclude each other");
+        if (options.Get(OptionTable.Resume) && options.Get(OptionTable.Overwrite)) Add(OptionTable.Overwrite, "and --resume exclude each other: a run that goes on continues its output");
+
+        TimeSpan longest = options.Get(OptionTable.Timeout) > options.Get(OptionTable.RootTimeout) ? options.Get(OptionTable.Timeout) : options.Get(OptionTable.RootTimeout);
+        if (!inMemory && options.Get(OptionTable.RedisTtl) < 2 * longest)
+            Add(OptionTable.RedisTtl, $"'{options.Find(OptionTable.RedisTtl)!.Text}' is shorter than twice the longer of timeout and root-timeout: spans would expire before their segment closes");
+
+        if (options.Find(OptionTable.FlusherIsolation) is not { Value: FlusherIsolation.Process }) return;
+        if (inMemory) Add(OptionTable.FlusherIsolation, "'process' needs a buffer outside of this process (--buffer redis://…)");
+        else if (WhyNotProcesses(options) is { } reason) Add(OptionTable.FlusherIsolation, $"'process': {reason}, or use --flusher-isolation thread");
+    }
+
+    private static FlusherIsolation IsolationOf(EffectiveOptions options) => options.Find(OptionTable.FlusherIsolation) is not null
+        ? options.Get(OptionTable.FlusherIsolation)
+        : options.Get(OptionTable.Buffer) is BufferTarget.Redis && WhyNotProcesses(options) is null ? FlusherIsolation.Process : FlusherIsolation.Thread;
+
+    private static string? WhyNotProcesses(EffectiveOptions options) =>
+        options.Find(OptionTable.Output) is { } output ? SharedOutputFile.WhyNotShareable(output.Text) : null;
 
     /// <summary>The plan for a run, or every reason why it cannot begin. Looks at the files, opens none.</summary>
     public static ProcessSpansPlan? Bind(EffectiveOptions options, out IReadOnlyList<ConfigurationFault> faults)
@@ -47,6 +79,13 @@ internal static class PlanBinder
             FlusherProcesses = options.Get(OptionTable.FlusherProcesses),
             MaxBufferBytes = options.Get(OptionTable.MaxBufferBytes).On(options.Machine),
             OnBufferFull = options.Get(OptionTable.OnBufferFull),
+            Buffer = options.Get(OptionTable.Buffer),
+            Isolation = IsolationOf(options),
+            EarlierRun = options.Get(OptionTable.Resume) ? EarlierRun.Resume : options.Get(OptionTable.Discard) ? EarlierRun.Discard : EarlierRun.Refuse,
+            MaxMemoryShare = (double)options.Get(OptionTable.MaxMemoryPercentage),
+            RedisTtl = options.Get(OptionTable.RedisTtl),
+            CompressionLevel = options.Get(OptionTable.CompressionLevel),
+            SliceId = options.Find(OptionTable.KafkaSliceId) is null ? null : options.Get(OptionTable.KafkaSliceId),
             MaxUnhealthy = options.Get(OptionTable.MaxUnhealthySeconds),
             Backpressure = options.Get(OptionTable.BackpressureSeconds),
             ShutdownTimeout = options.Get(OptionTable.ShutdownTimeout),
@@ -92,7 +131,7 @@ internal static class PlanBinder
             faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' is a directory", output.Source));
         else if (Path.GetDirectoryName(Path.GetFullPath(output.Text)) is { } folder && !Directory.Exists(folder))
             faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"there is no directory '{folder}'", output.Source));
-        else if (!options.Get(OptionTable.Overwrite) && new FileInfo(output.Text) is { Exists: true, Length: > 0 })
+        else if (!options.Get(OptionTable.Overwrite) && !options.Get(OptionTable.Resume) && new FileInfo(output.Text) is { Exists: true, Length: > 0 })
             faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' exists and is not empty; {OptionTable.Overwrite.CommandLineName} replaces it", output.Source));
     }
 

@@ -20,6 +20,15 @@ internal sealed record ProcessSpansPlan
     public required int FlusherProcesses { get; init; }
     public required long MaxBufferBytes { get; init; }
     public required BufferFullPolicy OnBufferFull { get; init; }
+    public required BufferTarget Buffer { get; init; }
+    public required FlusherIsolation Isolation { get; init; }
+
+    /// <summary>For a buffer that outlives a run.</summary>
+    public required EarlierRun EarlierRun { get; init; }
+    public required double MaxMemoryShare { get; init; }
+    public required TimeSpan RedisTtl { get; init; }
+    public required int CompressionLevel { get; init; }
+    public required int? SliceId { get; init; }
     public required TimeSpan MaxUnhealthy { get; init; }
     public required TimeSpan Backpressure { get; init; }
     public required TimeSpan ShutdownTimeout { get; init; }
