@@ -155,7 +155,8 @@ public sealed partial class SharedOutputFile : IDisposable
         }
     }
 
-    private async ValueTask LockAsync(CancellationToken cancel)
+    /// <summary>Waits for this process's turn.</summary>
+    internal async ValueTask LockAsync(CancellationToken cancel)
     {
         for (TimeSpan look = s_firstLook; !TryLock(); look = look < s_longestLook ? 2 * look : s_longestLook)
             await Task.Delay(look, _time, cancel);
@@ -174,7 +175,8 @@ public sealed partial class SharedOutputFile : IDisposable
         return true;
     }
 
-    private void Unlock()
+    /// <summary>Ends this process's turn.</summary>
+    internal void Unlock()
     {
         const int Unlock = 0;
         _ = LockFile(_file, Unlock, 0);
