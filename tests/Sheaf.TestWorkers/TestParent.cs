@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Files;
 using Sheaf.Flushing;
@@ -8,7 +9,7 @@ using Sheaf.Telemetry;
 
 namespace Sheaf.TestWorkers;
 
-/// <summary>A parent of two worker processes; says so on standard output when they are healthy.</summary>
+/// <summary>A parent of two worker processes; says on standard output when they are healthy, and what that took.</summary>
 internal static class TestParent
 {
     /// <summary>This program as a worker.</summary>
@@ -32,9 +33,12 @@ internal static class TestParent
             Output = output,
         };
         var host = new ProcessHost(Command, Assign, FaultPlan.None, faultSeed: 0, metrics, NullLoggerFactory.Instance, TimeProvider.System);
+        long begun = TimeProvider.System.GetTimestamp();
         IWorkerHandle[] workers = [.. ShardPlan.Deal(2, 2).Workers.Select(host.Start)];
         while (control.Worker(0).HealthySince == 0 || control.Worker(1).HealthySince == 0) await Task.Delay(5);
         Console.WriteLine("healthy");
+        for (int i = 0; i < 2; i++)
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"worker {i} after {TimeProvider.System.GetElapsedTime(begun, control.Worker(i).HealthySince).TotalMilliseconds:0} ms"));
         await Task.WhenAll(workers.Select(worker => worker.WaitForExitAsync()));
     }
 }

@@ -125,6 +125,11 @@ internal sealed partial class WorkerRelay
         // A character takes up to 4 bytes.
         string text = Encoding.UTF8.GetString(line[..Math.Min(line.Length, 4 * StrayLineLength)]);
         if (text.Length > StrayLineLength) text = text[..StrayLineLength] + "…";
+        // Whatever it is, it shall not steer a terminal.
+        if (text.Any(char.IsControl)) text = string.Create(text.Length, text, static (clean, raw) =>
+        {
+            for (int i = 0; i < raw.Length; i++) clean[i] = char.IsControl(raw[i]) ? ' ' : raw[i];
+        });
         bool isLogged;
         lock (_lock)
         {
