@@ -192,7 +192,7 @@ public sealed class WorkerProcesses : ProcessTest
     {
         try
         {
-            return File.ReadAllText($"/proc/{process}/cmdline").Contains("Sheaf.TestWorkers", StringComparison.Ordinal);
+            return File.ReadAllText($"/proc/{process}/cmdline").Contains("Sheaf.TestWorkers.dll\0flusher-worker", StringComparison.Ordinal);
         }
         catch (IOException)
         {
