@@ -34,7 +34,7 @@ internal sealed class ParentChannel(Stream error, Func<LogLevel> least) : ILogge
             ReadOnlySpan<SegmentMessage> part = messages[first..Math.Min(messages.Length, first + WorkerMessage.MaxMeasured)];
             int[] sizes = new int[part.Length], spans = new int[part.Length];
             for (int i = 0; i < part.Length; i++) (sizes[i], spans[i]) = (part[i].BodyLength, part[i].SpanCount);
-            Say(new WorkerMessage { Measured = new MeasuredBatch(first == 0 ? waited.TotalSeconds : null, sizes, spans) });
+            Say(new WorkerMessage { Measured = new MeasuredBatch(sizes, spans, first == 0 ? waited.TotalSeconds : null) });
         }
     }
 

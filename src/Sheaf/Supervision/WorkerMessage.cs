@@ -29,7 +29,7 @@ internal sealed record WorkerMessage
 internal sealed record WorkerEvent(int Level, string Category, int Id, string Text, string? Error = null);
 
 /// <summary>What was measured of a batch that the output has acknowledged, or of a part of its messages.</summary>
-/// <param name="Waited">Seconds until the acknowledgement; null in all parts but the first.</param>
 /// <param name="Sizes">Bytes of each message.</param>
 /// <param name="Spans">Spans of each message.</param>
-internal sealed record MeasuredBatch(double? Waited, int[] Sizes, int[] Spans);
+/// <param name="Waited">Seconds until the acknowledgement; null in all parts but the first.</param>
+internal sealed record MeasuredBatch(int[] Sizes, int[] Spans, double? Waited = null);
