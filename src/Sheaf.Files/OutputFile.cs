@@ -1,7 +1,7 @@
 namespace Sheaf.Files;
 
 /// <summary>What to do with a file that is there and not empty.</summary>
-internal enum ExistingContent
+public enum ExistingContent
 {
     /// <summary>Do not open it.</summary>
     Refuse,
@@ -9,8 +9,11 @@ internal enum ExistingContent
     /// <summary>Discard it.</summary>
     Overwrite,
 
-    /// <summary>Write behind it.</summary>
+    /// <summary>Write behind it. A last line without an end is ended: it is somebody's work.</summary>
     Append,
+
+    /// <summary>Write behind its last whole line. What follows that line is torn, and is cut off: the run that is resumed writes it again.</summary>
+    Resume,
 }
 
 /// <summary>
@@ -35,6 +38,9 @@ internal sealed class OutputFile : IDisposable
 
     public string Path { get; }
 
+    /// <summary>Bytes that were there or are written; 0 where there is no such thing.</summary>
+    public long Length => _end;
+
     /// <summary>A pipe or a terminal, whose reader decides how long a write takes.</summary>
     public bool MayBlock { get; }
 
@@ -55,15 +61,15 @@ internal sealed class OutputFile : IDisposable
         FileStream? stream = null;
         try
         {
-            // Reading is only for the last byte of what is appended to.
-            FileAccess access = existing == ExistingContent.Append ? FileAccess.ReadWrite : FileAccess.Write;
+            // Reading is only for the end of what is written on.
+            FileAccess access = existing is ExistingContent.Append or ExistingContent.Resume ? FileAccess.ReadWrite : FileAccess.Write;
             stream = new FileStream(path, FileMode.OpenOrCreate, access, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             long length = stream.CanSeek ? stream.Length : 0;
             if (length > 0 && existing == ExistingContent.Refuse)
                 throw new ConfigurationException($"{purpose}: {path} exists and has {length} bytes; name another file, remove it, or allow overwriting it (--overwrite)");
             if (length > 0 && existing == ExistingContent.Overwrite) stream.SetLength(0);
             var file = new OutputFile(path, purpose, stream);
-            if (file._end > 0) file.EndLine();
+            if (file._end > 0) file.TidyEnd(existing);
             stream = null;
             return file;
         }
@@ -142,6 +148,22 @@ internal sealed class OutputFile : IDisposable
         return new SinkException($"{_purpose}: {Path}: {what}: {reason.Message}{torn}; {wayOut}", reason) { IsFinal = isFinal };
     }
 
+    private void TidyEnd(ExistingContent existing)
+    {
+        switch (existing)
+        {
+            case ExistingContent.Append:
+                EndLine();
+                break;
+            case ExistingContent.Resume:
+                CutTornLine();
+                break;
+            case ExistingContent.Refuse:
+            case ExistingContent.Overwrite:
+                break; // nothing is there
+        }
+    }
+
     /// <summary>A line that a crash has torn must not swallow the next one.</summary>
     private void EndLine()
     {
@@ -149,5 +171,24 @@ internal sealed class OutputFile : IDisposable
         if (_stream.ReadByte() == '\n') return;
         Write("\n"u8);
         Commit();
+    }
+
+    private void CutTornLine()
+    {
+        byte[] room = new byte[1 << 16];
+        long end = _end;
+        while (end > 0)
+        {
+            int count = (int)Math.Min(room.Length, end);
+            _stream!.Position = end - count;
+            _stream.ReadExactly(room, 0, count);
+            int lineFeed = room.AsSpan(0, count).LastIndexOf((byte)'\n');
+            end -= count;
+            if (lineFeed < 0) continue;
+            end += lineFeed + 1;
+            break;
+        }
+        if (end < _end) _stream!.SetLength(end);
+        _stream!.Position = _committed = _end = end;
     }
 }

@@ -21,6 +21,9 @@ public static class EventIds
     public const int WorkerForced = 2008;
     public const int WorkerNotEnded = 2009;
     public const int ThreadAbandoned = 2010;
+    public const int FaultPointsArmed = 2020;
+    public const int WorkerStrayLine = 2021;
+    public const int WorkerStrayLinesLeftOut = 2022;
 
     // Configuration and commands 3000-3099
     public const int ConfigurationReloaded = 3000;

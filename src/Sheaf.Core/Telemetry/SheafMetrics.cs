@@ -65,9 +65,19 @@ public sealed class SheafMetrics : IDisposable
         _backpressure = _meter.CreateCounter<long>(Names.Backpressure, "{event}", "The input was paused because a flusher worker could not keep up.");
     }
 
+    /// <summary>
+    /// In a worker process: is given what <see cref="Produced(string, SegmentBatch, TimeSpan)"/> measures, on its thread, to hand it on. Whoever listens
+    /// listens to the parent.
+    /// </summary>
+    public Action<SegmentBatch, TimeSpan>? Relay { get; init; }
+
+    /// <summary>Somebody listens to what is measured per batch or message.</summary>
+    public bool MeasuresMessages => _waitProduce.Enabled || _segmentSize.Enabled || _spansPerSegment.Enabled;
+
     /// <summary>A worker's batch was acknowledged.</summary>
     public void Produced(string shardTag, SegmentBatch batch, TimeSpan waited)
     {
+        Relay?.Invoke(batch, waited);
         var shard = new KeyValuePair<string, object?>("shard", shardTag);
         _waitProduce.Record(waited.TotalSeconds, shard);
         if (!_segmentSize.Enabled && !_spansPerSegment.Enabled) return;
@@ -76,6 +86,18 @@ public sealed class SheafMetrics : IDisposable
             _segmentSize.Record(message.BodyLength, shard);
             _spansPerSegment.Record(message.SpanCount, shard);
         }
+    }
+
+    /// <summary>A batch of a worker process was acknowledged, or it tells of more messages of it.</summary>
+    /// <param name="waited">Null where it was told before.</param>
+    /// <param name="sizes">Bytes of each message.</param>
+    /// <param name="spans">Spans of each message; as many as sizes.</param>
+    public void Produced(string shardTag, TimeSpan? waited, ReadOnlySpan<int> sizes, ReadOnlySpan<int> spans)
+    {
+        var shard = new KeyValuePair<string, object?>("shard", shardTag);
+        if (waited is { } time) _waitProduce.Record(time.TotalSeconds, shard);
+        foreach (int size in sizes) _segmentSize.Record(size, shard);
+        foreach (int count in spans) _spansPerSegment.Record(count, shard);
     }
 
     /// <summary>A worker of this shard was found dead (<c>no_process_…</c>) or hung (<c>hang</c>).</summary>

@@ -16,6 +16,8 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         Command command = parseResult.CommandResult.Command;
         if (command.Options.Any(o => o.Name == OptionTable.Input.CommandLineName))
             output.Write(Options(command));
+        else if (command.Hidden)
+            output.Write(command.Description + "\n"); // of which the library says nothing
         else
             standard.Invoke(parseResult);
         if (command is RootCommand) output.Write(RootEnd());

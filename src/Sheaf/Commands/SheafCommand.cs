@@ -25,6 +25,7 @@ internal static class SheafCommand
         root.Subcommands.Add(ProcessSpansCommand.Create(host, run));
         root.Subcommands.Add(ConfigCommand.Create(host));
         root.Subcommands.Add(DevCommand.Create());
+        root.Subcommands.Add(FlusherWorkerCommand.Create(host));
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         var page = new HelpPage((SynchronousCommandLineAction)help.Action!);

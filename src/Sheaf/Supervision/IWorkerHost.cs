@@ -22,24 +22,3 @@ internal interface IWorkerHandle
     /// </summary>
     Task EndAsync();
 }
-
-/// <summary>How a worker ended.</summary>
-/// <param name="Code">An exit code, as of an operating-system process.</param>
-/// <param name="Error">What it said last, the first line being the gist; null when it ended without complaint.</param>
-internal sealed record WorkerExit(int Code, string? Error)
-{
-    /// <summary>Ended as told.</summary>
-    public const int AsTold = 0;
-
-    /// <summary>It could not go on; <see cref="Error"/> says why.</summary>
-    public const int Failed = 1;
-
-    /// <summary>It did not react and was cut off from everything that it shared with others.</summary>
-    public const int Abandoned = 2;
-
-    /// <summary>It could not go on, and neither could another one in its place; <see cref="Error"/> says why.</summary>
-    public const int Hopeless = 3;
-
-    /// <summary>For messages to people, on one line.</summary>
-    public override string ToString() => Error is null ? $"exit code {Code}" : $"exit code {Code}, {Error.Trim().Split('\n')[0].TrimEnd()}";
-}

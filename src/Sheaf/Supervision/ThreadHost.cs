@@ -66,7 +66,7 @@ internal sealed partial class ThreadHost(
             }
             catch (Exception e)
             {
-                _exited.TrySetResult(Failure(e));
+                _exited.TrySetResult(WorkerExit.Of(e));
             }
         }
 
@@ -108,16 +108,9 @@ internal sealed partial class ThreadHost(
             }
             catch (Exception e)
             {
-                return Failure(e);
+                return WorkerExit.Of(e);
             }
         }
-
-        private static WorkerExit Failure(Exception e) => e switch
-        {
-            SinkException { IsFinal: true } => new(WorkerExit.Hopeless, e.Message),
-            SheafException => new(WorkerExit.Failed, e.Message), // thrown on purpose: the message says all of it
-            _ => new(WorkerExit.Failed, e.ToString()),
-        };
     }
 
     private static partial class Log

@@ -71,6 +71,16 @@ internal sealed class SheafProcess : IAsyncDisposable
         return new SheafProcess(Process.Start(start)!, $"{program} {string.Join(' ', words)}");
     }
 
+    public int Id => _process.Id;
+
+    /// <summary>The next line of standard output, instead of <see cref="BeginOutput"/>.</summary>
+    public async Task<string> ReadLineAsync()
+    {
+        Task<string?> line = _process.StandardOutput.ReadLineAsync(_deadline.Token).AsTask();
+        await WithinDeadlineAsync(line);
+        return await line ?? "";
+    }
+
     /// <summary>Reads standard output from now on; <see cref="EndAsync"/> does it too.</summary>
     public void BeginOutput() => _output ??= ReadOutputAsync();
 

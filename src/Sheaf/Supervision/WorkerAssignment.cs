@@ -1,0 +1,75 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Sheaf.Segments;
+
+namespace Sheaf.Supervision;
+
+/// <summary>
+/// All that a worker process needs to know for its life: one line of JSON on its standard input, since it may hold secrets, and since words of a command
+/// and variables of an environment can be read by others. What changes while it lives is in the control block. Immutable.
+/// </summary>
+internal sealed record WorkerAssignment
+{
+    /// <summary>Where the control block lies (<see cref="Flushing.ControlBlock.SharedPath"/>).</summary>
+    public required string ControlBlock { get; init; }
+
+    /// <summary>Its number, from 0; also that of its cells in the control block.</summary>
+    public required int Worker { get; init; }
+
+    /// <summary>Ascending, at least one.</summary>
+    public required IReadOnlyList<int> Shards { get; init; }
+
+    public required SegmentRules Rules { get; init; }
+
+    public required BufferAddress Buffer { get; init; }
+
+    /// <summary>The file that all workers write to; the parent has prepared it.</summary>
+    public required string Output { get; init; }
+
+    public bool WithHeaders { get; init; }
+
+    /// <summary>See <see cref="Flushing.FlusherOptions.ProduceBytes"/>.</summary>
+    public int ProduceBytes { get; init; } = new Flushing.FlusherOptions(new SegmentRules()).ProduceBytes;
+
+    /// <summary>What of the <see cref="FaultPlan"/> is armed in this life.</summary>
+    public string FaultPoints { get; init; } = "";
+
+    /// <summary>Of what the fault plan leaves to chance.</summary>
+    public int FaultSeed { get; init; }
+
+    /// <summary>As one line, without its end.</summary>
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, WorkerJson.Default.WorkerAssignment);
+
+    /// <summary>Reads a line; false where it is no assignment.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> line, out WorkerAssignment assignment)
+    {
+        try
+        {
+            assignment = JsonSerializer.Deserialize(line, WorkerJson.Default.WorkerAssignment)!;
+            return assignment is { Worker: >= 0, Shards.Count: > 0 };
+        }
+        catch (JsonException)
+        {
+            assignment = null!;
+            return false;
+        }
+    }
+}
+
+/// <summary>Where the buffer is that parent and workers share, and what a client of it must know. Plain values: what they mean is the engine's affair.</summary>
+/// <param name="Address">With what it needs to be let in.</param>
+/// <param name="SliceId">Keeps what belongs to this deployment apart from others on the same server; null: nothing does.</param>
+/// <param name="TtlSeconds">After so long without a write the buffer forgets.</param>
+/// <param name="CompressionLevel">Of payloads; 0: none.</param>
+internal sealed record BufferAddress(string Address, string? SliceId = null, long TtlSeconds = 3600, int CompressionLevel = 0)
+{
+    /// <summary>Without the address, which may hold a password.</summary>
+    public override string ToString() => $"{nameof(BufferAddress)} {{ SliceId = {SliceId}, TtlSeconds = {TtlSeconds}, CompressionLevel = {CompressionLevel} }}";
+}
+
+/// <summary>What parent and worker say to each other, as JSON.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(WorkerAssignment))]
+[JsonSerializable(typeof(WorkerMessage))]
+internal sealed partial class WorkerJson : JsonSerializerContext;
