@@ -20,6 +20,7 @@ public sealed class RedisBuffer : IAsyncDisposable
     private readonly RedisBufferOptions _options;
     private readonly RedisLink _link;
     private readonly RedisKeys _keys;
+    private readonly RedisMemory _memory;
     private readonly RespBatch _commands = new();
     private readonly long _secondsToLive;
 
@@ -28,6 +29,7 @@ public sealed class RedisBuffer : IAsyncDisposable
         _options = options;
         _link = new RedisLink(options.Address, options.Client);
         _keys = new RedisKeys(options.SliceId, options.Address is RedisAddress.Cluster);
+        _memory = new RedisMemory(_link, options);
         _secondsToLive = (long)options.TimeToLive.TotalSeconds;
     }
 
@@ -183,6 +185,9 @@ public sealed class RedisBuffer : IAsyncDisposable
         }
         return samples;
     }
+
+    /// <inheritdoc cref="ISpanBuffer.LoadAsync"/>
+    public ValueTask<double> LoadAsync(CancellationToken cancel) => _memory.LoadAsync(cancel);
 
     public ValueTask DisposeAsync() => _link.DisposeAsync();
 

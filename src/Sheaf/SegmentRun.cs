@@ -1,6 +1,6 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sheaf.Buffering;
-using Sheaf.Buffering.Memory;
 using Sheaf.Commands;
 using Sheaf.Configuration;
 using Sheaf.Files;
@@ -22,54 +22,62 @@ internal sealed class SegmentRun : IAsyncDisposable
     /// <summary>How long a worker that was cancelled may take before its thread is given up.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(500);
+
     private readonly ProcessSpansPlan _plan;
     private readonly RunContext _context;
-    private readonly JsonLinesSink _sink;
+    private readonly RunBuffer _buffer;
+    private readonly RunOutput _output;
     private readonly IDeadLetterSink _deadLetters;
-    private readonly MemoryBuffer _buffer;
-    private readonly MemorySpanBuffer _ingestClient;
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
     private readonly IntakeGate _gate = new();
     private readonly SheafMetrics _metrics = new();
+    private readonly BufferTrouble _trouble;
     private readonly WorkSignal[] _signals;
     private readonly FlusherSupervisor _supervisor;
     private readonly IngestPipeline _pipeline;
     private volatile Settings _settings;
 
-    private SegmentRun(ProcessSpansPlan plan, RunContext context, JsonLinesSource source, JsonLinesSink sink)
+    private SegmentRun(
+        ProcessSpansPlan plan, RunContext context, ControlBlock control, ShardPlan shards, RunBuffer buffer, RunOutput output, JsonLinesSource source,
+        Faults faults)
     {
         _plan = plan;
         _context = context;
-        _sink = sink;
+        _control = control;
+        _buffer = buffer;
+        _output = output;
         _settings = new Settings(plan.Rules, context.Live.Current);
+        _trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
         _deadLetters = plan.DeadLetter switch
         {
             DeadLetterTarget.File file => new DeadLetterFile(file.Path, context.Time),
             _ => new StopOnDeadLetter(), // DeadLetterTarget.Stop: the set is closed by its private constructor
         };
 
-        ShardPlan shards = ShardPlan.Deal(plan.Shards, plan.FlusherProcesses);
-        _control = new ControlBlock(shards.Workers.Length, plan.Shards);
         _counters = new IngestCounters(plan.Shards);
-        _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes);
-        _ingestClient = _buffer.OpenClient();
         _signals = [.. shards.Workers.Select(_ => new WorkSignal())];
-        _metrics.Observe(_counters, _control, _buffer.Measure, () => _buffer.Load);
+        _metrics.Observe(_counters, _control, _buffer.Depth, () => _buffer.Load);
 
-        var host = new ThreadHost(CreateWorker, Grace, context.Time, context.Logs.CreateLogger<ThreadHost>());
+        IWorkerHost host = plan.Isolation switch
+        {
+            FlusherIsolation.Thread => new ThreadHost(CreateWorker, Grace, context.Time, context.Logs.CreateLogger<ThreadHost>()),
+            FlusherIsolation.Process => new ProcessHost(
+                WorkerCommandLine.OfThisProgram(), AssignmentOf, faults.Plan, faults.Seed, _metrics, context.Logs, context.Time),
+        };
         _supervisor = new FlusherSupervisor(
             shards, host, _control, new SupervisionOptions { MaxUnhealthy = plan.MaxUnhealthy, Backpressure = plan.Backpressure }, _gate, _metrics.FlusherUnhealthy,
             _metrics.Backpressure, context.Time, context.Logs.CreateLogger<FlusherSupervisor>());
 
-        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull);
+        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull) { Stored = buffer.Stored };
         _pipeline = new IngestPipeline(
-            options, source, _ingestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
-            shard => _signals[shard.Value % _signals.Length].Set(), context.Time);
+            options, source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
+            shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell);
     }
 
     /// <summary>Runs the plan to its end, or to a clean stop.</summary>
-    /// <exception cref="SheafException">The input or output cannot be opened, or the workers do not start: nothing was read.</exception>
+    /// <exception cref="SheafException">The input, the buffer or the output cannot be opened, or the workers do not start: nothing was read.</exception>
     public static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, CancellationToken stop)
     {
         long begun = context.Time.GetTimestamp();
@@ -86,21 +94,34 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, long begun, CancellationToken stop)
     {
+        Faults faults = Faults.OfThisProcess(context);
+        ShardPlan shards = ShardPlan.Deal(plan.Shards, plan.FlusherProcesses);
+        using ControlBlock control = plan.Isolation switch
+        {
+            FlusherIsolation.Thread => new ControlBlock(shards.Workers.Length, plan.Shards),
+            FlusherIsolation.Process => ControlBlock.CreateShared(shards.Workers.Length, plan.Shards),
+        };
         await using JsonLinesSource source = await JsonLinesSource.OpenAsync(plan.Input, stop);
-        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(plan.Output, plan.Overwrite, plan.WithHeaders, stop);
-        await using var run = new SegmentRun(plan, context, source, sink);
+        // Before the output: a run that is refused for what the buffer holds must not have emptied it.
+        await using RunBuffer buffer = plan.Buffer is BufferTarget.Redis redis
+            ? await RedisRunBuffer.OpenAsync(plan, redis, control, faults.Own, context, stop)
+            : new MemoryRunBuffer(plan);
+        await using RunOutput output = await RunOutput.OpenAsync(plan, control, context.Time, stop);
+        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, source, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
         try
         {
             await run._deadLetters.DisposeAsync();
-            await sink.DisposeAsync();
+            await output.FinishAsync();
         }
         catch (SinkException e)
         {
             // A run that had failed before keeps its reason: the first one.
             if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
         }
-        return run.Report(outcome, reason, context.Time.GetElapsedTime(begun));
+        RunReport report = await run.ReportAsync(outcome, reason, context.Time.GetElapsedTime(begun));
+        if (outcome == RunOutcome.Done) await buffer.CompleteAsync(CancellationToken.None);
+        return report;
     }
 
     public async ValueTask DisposeAsync()
@@ -109,15 +130,29 @@ internal sealed class SegmentRun : IAsyncDisposable
         _pipeline.Dispose();
         _metrics.Dispose();
         foreach (WorkSignal signal in _signals) signal.Dispose();
-        await _ingestClient.DisposeAsync();
         await _deadLetters.DisposeAsync();
     }
 
     private async Task<(RunOutcome Outcome, string? Reason)> RunToEndAsync(CancellationToken stop)
     {
-        await _supervisor.StartAsync(stop);
-        _context.ShowProgress(Snapshot);
+        using var ended = new CancellationTokenSource();
+        PublishSettings();
+        Task publishing = PublishSettingsAsync(ended.Token);
+        try
+        {
+            await _supervisor.StartAsync(stop);
+            _context.ShowProgress(Snapshot);
+            return await RunStartedAsync(stop);
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await publishing;
+        }
+    }
 
+    private async Task<(RunOutcome Outcome, string? Reason)> RunStartedAsync(CancellationToken stop)
+    {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         Task ingest = _pipeline.RunAsync(ending.Token);
         await Task.WhenAny(ingest, _supervisor.Completion);
@@ -169,7 +204,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private string Interruption(StopReport stopped)
     {
-        string reason = "stopped as asked; what is still buffered was not produced: run again from the beginning of the input";
+        string reason = $"stopped as asked; what is still buffered was not produced: {_buffer.HowToGoOn}";
         if (stopped.Forced.Length + stopped.NotEnded.Length > 0)
             reason += $". Not ended within {_plan.ShutdownTimeout.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}";
         return reason;
@@ -177,11 +212,42 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private Worker CreateWorker(WorkerShards shards)
     {
-        MemorySpanBuffer buffer = _buffer.OpenClient();
-        JsonLinesClient sink = _sink.CreateClient();
+        WorkerClient client = _buffer.OpenWorkerClient();
+        JsonLinesClient sink = _output.CreateClient();
         var worker = new FlusherWorker(
-            shards.Worker, shards.Shards, _control, buffer, sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time);
-        return new Worker(worker, buffer, sink);
+            shards.Worker, shards.Shards, _control, client.Buffer, sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time,
+            trouble: _trouble.Tell);
+        return new Worker(worker, client, sink);
+    }
+
+    private WorkerAssignment AssignmentOf(WorkerShards shards) => new()
+    {
+        ControlBlock = _control.SharedPath!,
+        Worker = shards.Worker,
+        Shards = [.. shards.Shards.Select(shard => shard.Value)],
+        Rules = _plan.Rules,
+        Buffer = _buffer.Address!,
+        Output = _plan.Output,
+        WithHeaders = _plan.WithHeaders,
+    };
+
+    /// <summary>Worker processes read in the control block what else follows from the reloadable plan.</summary>
+    private void PublishSettings()
+    {
+        ReloadablePlan now = _context.Live.Current;
+        RunCells cells = _control.Run;
+        cells.MaxFlushSegments = now.MaxFlushSegments;
+        cells.LogLevel = (int)now.LogLevel;
+        cells.MeasuresMessages = _metrics.MeasuresMessages;
+    }
+
+    private async Task PublishSettingsAsync(CancellationToken ended)
+    {
+        while (!ended.IsCancellationRequested)
+        {
+            PublishSettings();
+            await Task.Delay(PublishInterval, _context.Time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>What follows from the reloadable plan that holds now; made anew only when that has changed.</summary>
@@ -199,7 +265,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         long bufferedBytes = 0, segments = 0, bytesIn = 0, bytesOut = 0, lag = 0;
         foreach (ShardId shard in Shards)
         {
-            BufferDepth depth = _buffer.Measure(shard);
+            BufferDepth depth = _buffer.Depth(shard);
             ShardCells cells = _control.Shard(shard);
             counts += CountsOf(shard, depth.Spans);
             bufferedBytes += depth.PayloadBytes;
@@ -220,14 +286,16 @@ internal sealed class SegmentRun : IAsyncDisposable
         };
     }
 
-    private RunReport Report(RunOutcome outcome, string? reason, TimeSpan elapsed)
+    private async ValueTask<RunReport> ReportAsync(RunOutcome outcome, string? reason, TimeSpan elapsed)
     {
         RunSnapshot last = Snapshot();
+        var rows = new List<ShardLedger>();
+        foreach (ShardId shard in Shards) rows.Add(new ShardLedger(shard, CountLost(shard, CountsOf(shard, await BufferedAsync(shard)))));
         return new RunReport
         {
             Outcome = outcome,
             Reason = reason,
-            Ledger = new Ledger([.. Shards.Select(shard => new ShardLedger(shard, CountsOf(shard, _buffer.Measure(shard).Spans)))]),
+            Ledger = new Ledger(rows),
             Segments = Enum.GetValues<FlushReason>().ToDictionary(r => r, r => Shards.Sum(shard => _control.Shard(shard).Segments(r))),
             Elapsed = elapsed,
             BytesIn = last.BytesIn,
@@ -236,13 +304,30 @@ internal sealed class SegmentRun : IAsyncDisposable
         };
     }
 
+    private async ValueTask<long> BufferedAsync(ShardId shard)
+    {
+        try
+        {
+            return (await _buffer.MeasureAsync(shard, CancellationToken.None)).Spans;
+        }
+        catch (BufferUnavailableException e)
+        {
+            _trouble.Tell(e);
+            return _buffer.Depth(shard).Spans; // what should be there
+        }
+    }
+
     private LedgerCounts CountsOf(ShardId shard, long buffered)
     {
         ShardCells cells = _control.Shard(shard);
         return new LedgerCounts(
-            _counters.Received(shard), cells.ProducedSpans, buffered, _counters.DeadLetters(shard),
-            cells.DuplicateSpans, _counters.Dropped(shard));
+            _counters.Received(shard), cells.ProducedSpans, buffered, _counters.DeadLetters(shard), cells.DuplicateSpans, _counters.Dropped(shard),
+            _buffer.CarriedOver(shard));
     }
+
+    /// <summary>Where the buffer was seen to have lost something, what is nowhere else is what it has lost.</summary>
+    private LedgerCounts CountLost(ShardId shard, LedgerCounts counts) =>
+        counts.Balance > 0 && _control.Shard(shard).Losses + _counters.Losses(shard) > 0 ? counts with { Lost = counts.Balance } : counts;
 
     private IEnumerable<ShardId> Shards => Enumerable.Range(0, _plan.Shards).Select(s => new ShardId(s));
 
@@ -250,6 +335,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     {
         if (reasons.HasFlag(PauseReasons.Backpressure)) yield return "a flusher worker is behind";
         if (reasons.HasFlag(PauseReasons.BufferFull)) yield return "the buffer is full";
+        if (reasons.HasFlag(PauseReasons.BufferUnavailable)) yield return "the buffer cannot be reached";
     }
 
     /// <summary>The reloadable plan as the two sides of the run want it. Immutable; swapped as a whole.</summary>
@@ -263,14 +349,30 @@ internal sealed class SegmentRun : IAsyncDisposable
     }
 
     /// <summary>One life of a worker on a thread, with the clients that are its own.</summary>
-    private sealed class Worker(FlusherWorker worker, MemorySpanBuffer buffer, JsonLinesClient sink) : IWorkerInstance
+    private sealed class Worker(FlusherWorker worker, WorkerClient buffer, JsonLinesClient sink) : IWorkerInstance
     {
-        public Task RunAsync(CancellationToken cancel) => worker.RunAsync(cancel);
+        public async Task RunAsync(CancellationToken cancel)
+        {
+            await using ISpanBuffer _ = buffer.Buffer;
+            await worker.RunAsync(cancel);
+        }
 
         public void Fence()
         {
             buffer.Fence();
             sink.Fence();
+        }
+    }
+
+    /// <summary>What is to fail on purpose, for tests of what then happens (<see cref="FaultPlan"/>).</summary>
+    /// <param name="Own">For the fault points of this process; null where nothing is armed.</param>
+    private sealed record Faults(FaultPlan Plan, int Seed, Action<FaultPoint>? Own)
+    {
+        public static Faults OfThisProcess(RunContext context)
+        {
+            FaultPlan plan = FaultPlan.Parse(Environment.GetEnvironmentVariable(FaultPlan.VariableName));
+            int seed = int.TryParse(Environment.GetEnvironmentVariable("SHEAF_SEED"), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int given) ? given : Random.Shared.Next();
+            return new Faults(plan, seed, ArmedFaultPoints.Arm(plan, seed, context.Logs.CreateLogger("Sheaf.Supervision")));
         }
     }
 }

@@ -9,6 +9,14 @@ public static class EventIds
     // Ingesting 1000-1099
     // Flushing 1500-1599
 
+    // Buffering 1200-1299
+    public const int BufferUnavailable = 1200;
+    public const int BufferAvailable = 1201;
+    public const int BufferLost = 1202;
+    public const int BufferMarksLeft = 1203;
+    public const int BufferResumed = 1204;
+    public const int SpansLost = 1205;
+
     // Supervision 2000-2099
     public const int WorkersHealthy = 2000;
     public const int WorkerEnded = 2001;

@@ -60,8 +60,8 @@ internal sealed record WorkerAssignment
 /// <param name="Address">With what it needs to be let in.</param>
 /// <param name="SliceId">Keeps what belongs to this deployment apart from others on the same server; null: nothing does.</param>
 /// <param name="TtlSeconds">After so long without a write the buffer forgets.</param>
-/// <param name="CompressionLevel">Of payloads; 0: none.</param>
-internal sealed record BufferAddress(string Address, string? SliceId = null, long TtlSeconds = 3600, int CompressionLevel = 0)
+/// <param name="CompressionLevel">Of payloads; -1: none.</param>
+internal sealed record BufferAddress(string Address, int? SliceId = null, long TtlSeconds = 3600, int CompressionLevel = -1)
 {
     /// <summary>Without the address, which may hold a password.</summary>
     public override string ToString() => $"{nameof(BufferAddress)} {{ SliceId = {SliceId}, TtlSeconds = {TtlSeconds}, CompressionLevel = {CompressionLevel} }}";

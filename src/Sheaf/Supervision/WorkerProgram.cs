@@ -10,8 +10,11 @@ using Sheaf.Telemetry;
 namespace Sheaf.Supervision;
 
 /// <summary>Opens a worker's own client of the buffer that its assignment names. The worker disposes it.</summary>
+/// <param name="control">The worker's parent writes there how far each shard's input is stored.</param>
+/// <param name="faults">To be called at the engine's fault points; null where nothing is armed.</param>
 /// <exception cref="ConfigurationException">There is no such kind of buffer, or it cannot be shared by processes.</exception>
-internal delegate ValueTask<ISpanBuffer> OpenWorkerBuffer(WorkerAssignment assignment, ILoggerFactory logs, CancellationToken cancel);
+internal delegate ValueTask<ISpanBuffer> OpenWorkerBuffer(
+    WorkerAssignment assignment, ControlBlock control, Action<FaultPoint>? faults, ILoggerFactory logs, CancellationToken cancel);
 
 /// <summary>
 /// A worker process: <c>sheaf flusher-worker</c>, started by <see cref="ProcessHost"/> and by nobody else. Runs the same <see cref="FlusherWorker"/> as
@@ -84,7 +87,7 @@ internal static class WorkerProgram
     {
         TimeProvider time = TimeProvider.System;
         Action<FaultPoint>? faults = ArmedFaultPoints.Arm(FaultPlan.Parse(assignment.FaultPoints), assignment.FaultSeed, parent.CreateLogger("Sheaf.Supervision"));
-        await using ISpanBuffer buffer = await open(assignment, parent, terminated);
+        await using ISpanBuffer buffer = await open(assignment, control, faults, parent, terminated);
         await using SharedJsonLinesSink sink = SharedJsonLinesSink.Open(assignment.Output, assignment.WithHeaders, control, time);
         using var metrics = new SheafMetrics
         {
@@ -106,7 +109,8 @@ internal static class WorkerProgram
         }
 
         var worker = new FlusherWorker(
-            assignment.Worker, assignment.Shards.Select(shard => new ShardId(shard)), control, buffer, sink, OptionsNow, signal, metrics, time, faults);
+            assignment.Worker, assignment.Shards.Select(shard => new ShardId(shard)), control, buffer, sink, OptionsNow, signal, metrics, time, faults,
+            new BufferTrouble(parent.CreateLogger("Sheaf.Flushing"), time).Tell);
         await worker.RunAsync(CancellationToken.None);
     }
 

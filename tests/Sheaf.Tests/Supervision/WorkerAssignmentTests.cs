@@ -13,7 +13,7 @@ public class WorkerAssignmentTests
         Worker = 3,
         Shards = [3, 7],
         Rules = new SegmentRules(1, 2, 3, 4),
-        Buffer = new BufferAddress("redis://:p%40ss\n\"@host:6379/0", "slice", 60, 3),
+        Buffer = new BufferAddress("redis://:p%40ss\n\"@host:6379/0", 7, 60, 3),
         Output = "/tmp/ou t.jsonl",
         WithHeaders = true,
         ProduceBytes = 5,

@@ -1,0 +1,195 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Buffering;
+using Sheaf.Commands;
+using Sheaf.Configuration;
+using Sheaf.Flushing;
+using Sheaf.Redis;
+using Sheaf.Segments;
+using Sheaf.Spans;
+using Sheaf.Supervision;
+using Sheaf.Telemetry;
+
+namespace Sheaf;
+
+/// <summary>Spans wait in Redis, which outlives the run: what an earlier one has left there is gone on with, thrown away, or a reason not to start.</summary>
+/// <remarks>How many spans wait follows from what was counted; how many traces, and since when they are due, is asked once a second.</remarks>
+internal sealed partial class RedisRunBuffer : RunBuffer
+{
+    private static readonly TimeSpan s_sampling = TimeSpan.FromSeconds(1);
+
+    private readonly RedisBuffer _buffer;
+    private readonly RedisSpanBuffer _ingest;
+    private readonly RedisSpanBuffer _measuring;
+    private readonly BufferAddress _address;
+    private readonly ControlBlock _control;
+    private readonly Action<FaultPoint>? _faults;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly BufferDepth[] _carriedOver;
+    private readonly StoredPosition[] _stored;
+    private volatile ShardSample[] _samples;
+    private Task _sampling = Task.CompletedTask;
+    private double _load;
+
+    private RedisRunBuffer(RedisBuffer buffer, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
+    {
+        _buffer = buffer;
+        _address = address;
+        _control = control;
+        _faults = faults;
+        _time = context.Time;
+        _logger = context.Logs.CreateLogger<RedisRunBuffer>();
+        _ingest = OpenClient();
+        _measuring = buffer.OpenClient(shard => control.Shard(shard).StoredThrough);
+        _carriedOver = new BufferDepth[control.ShardCount];
+        _stored = new StoredPosition[control.ShardCount];
+        Array.Fill(_stored, StoredPosition.BeforeFirst);
+        _samples = new ShardSample[control.ShardCount];
+        Array.Fill(_samples, new ShardSample(0, SegmentRules.Never));
+    }
+
+    public override ISpanBuffer IngestClient => _ingest;
+
+    public override IReadOnlyList<StoredPosition> Stored => _stored;
+
+    public override BufferAddress Address => _address;
+
+    public override string HowToGoOn => "it waits in Redis; run again with --resume to go on, or with --discard to begin anew";
+
+    public override double Load => Volatile.Read(ref _load);
+
+    /// <summary>Looks at the server and at what it holds, and makes ready for a run.</summary>
+    /// <exception cref="BufferUnavailableException">It does not answer.</exception>
+    /// <exception cref="ConfigurationException">It will not do, or holds something that this run must be told what to do with.</exception>
+    public static async ValueTask<RedisRunBuffer> OpenAsync(
+        ProcessSpansPlan plan, BufferTarget.Redis target, ControlBlock control, Action<FaultPoint>? faults, RunContext context, CancellationToken cancel)
+    {
+        var address = new BufferAddress(target.Address.Text, plan.SliceId, (long)plan.RedisTtl.TotalSeconds, plan.CompressionLevel);
+        RedisBufferOptions options = WorkerBuffers.OptionsOf(address, target.Address, plan.Rules, plan.Shards) with
+        {
+            MaxMemoryShare = plan.MaxMemoryShare,
+            Source = SourceOf(plan.Input),
+        };
+        var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), address, control, faults, context);
+        try
+        {
+            await run.BeginAsync(plan, options, cancel);
+            run._sampling = run.SampleAsync();
+            return run;
+        }
+        catch
+        {
+            await run.DisposeAsync();
+            throw;
+        }
+    }
+
+    public override long CarriedOver(ShardId shard) => _carriedOver[shard.Value].Spans;
+
+    public override WorkerClient OpenWorkerClient()
+    {
+        RedisSpanBuffer client = OpenClient();
+        return new WorkerClient(client, client.Fence);
+    }
+
+    public override BufferDepth Depth(ShardId shard)
+    {
+        ShardCells cells = _control.Shard(shard);
+        BufferDepth carried = _carriedOver[shard.Value];
+        ShardSample sample = _samples[shard.Value];
+        return new BufferDepth(
+            Math.Max(0, carried.Spans + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans), sample.Traces,
+            Math.Max(0, carried.PayloadBytes + cells.StoredBytes - cells.FlushedBytes), sample.EarliestDeadlineMs);
+    }
+
+    public override ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => _measuring.MeasureAsync(shard, cancel);
+
+    /// <inheritdoc/>
+    public override async ValueTask CompleteAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await _buffer.ForgetAsync(cancel);
+        }
+        catch (BufferUnavailableException e)
+        {
+            Log.MarksLeft(_logger, e.Message);
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await _sampling.WaitAsync(CancellationToken.None);
+        await _ingest.DisposeAsync();
+        await _measuring.DisposeAsync();
+        await _buffer.DisposeAsync();
+        _ending.Dispose();
+    }
+
+    /// <summary>A file by its full name, so that it is the same from every folder.</summary>
+    private static string SourceOf(string input) => input == PathKind.Dash ? "standard input" : Path.GetFullPath(input);
+
+    private RedisSpanBuffer OpenClient() => _buffer.OpenClient(shard => _control.Shard(shard).StoredThrough, _faults);
+
+    private async ValueTask BeginAsync(ProcessSpansPlan plan, RedisBufferOptions options, CancellationToken cancel)
+    {
+        if (plan.EarlierRun == EarlierRun.Discard) await _buffer.DiscardAsync(cancel);
+        StoredMark?[] marks = await _buffer.ReadStoredAsync(cancel);
+        StoredMark? left = Array.Find(marks, mark => mark is not null);
+        if (left is not null && plan.EarlierRun == EarlierRun.Refuse)
+        {
+            throw new ConfigurationException(
+                $"buffer: {options.Address} holds what a run over {left.Source} has left that was cut off at line {left.Position.Offset}. Go on with it (--resume, on the same input and output), throw it away (--discard), or keep apart from it (--kafka-slice-id N)");
+        }
+        if (left is not null && left.Source != options.Source)
+            throw new ConfigurationException($"--resume: what {options.Address} holds is of {left.Source}, and the input is {options.Source}. Name that input, or throw it away (--discard)");
+        if (left is not null && left.Shards != options.Shards)
+            throw new ConfigurationException($"--resume: the run that was cut off had {left.Shards} shards, this one has {options.Shards}: traces would change theirs. Use --shards {left.Shards}");
+
+        await _buffer.BeginAsync(cancel);
+        for (int s = 0; s < marks.Length; s++)
+        {
+            ShardCells cells = _control.Shard(new ShardId(s));
+            if (marks[s] is { } mark) _stored[s] = mark.Position;
+            cells.StoredThrough = _stored[s].Offset;
+            _carriedOver[s] = await _measuring.MeasureAsync(new ShardId(s), cancel);
+            if (left is null && (await _buffer.SampleAsync(cancel))[s].Traces > 0)
+                throw new ConfigurationException($"buffer: {options.Address} holds traces in shard {s} that nobody has marked as his; throw them away (--discard), or keep apart from them (--kafka-slice-id N)");
+        }
+        if (left is not null) Log.Resumed(_logger, left.Source, _stored.Min(position => position.Offset), _carriedOver.Sum(depth => depth.Spans));
+    }
+
+    private async Task SampleAsync()
+    {
+        using var timer = new PeriodicTimer(s_sampling, _time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ending.Token))
+            {
+                try
+                {
+                    _samples = await _buffer.SampleAsync(_ending.Token);
+                    Volatile.Write(ref _load, await _buffer.LoadAsync(_ending.Token));
+                }
+                catch (BufferUnavailableException)
+                {
+                    // Whoever needs it more says so; what was seen last stands meanwhile.
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.BufferResumed, LogLevel.Information, "Going on with {Source} behind line {Line}; {Spans} spans were buffered")]
+        public static partial void Resumed(ILogger logger, string source, long line, long spans);
+
+        [LoggerMessage(EventIds.BufferMarksLeft, LogLevel.Warning, "Everything is produced, but the marks of it could not be removed: {Reason}. The next run will ask for --discard")]
+        public static partial void MarksLeft(ILogger logger, string reason);
+    }
+}

@@ -1,0 +1,77 @@
+using Sheaf.Buffering;
+using Sheaf.Buffering.Memory;
+using Sheaf.Configuration;
+using Sheaf.Spans;
+using Sheaf.Supervision;
+
+namespace Sheaf;
+
+/// <summary>A client of the buffer for a worker that is a thread.</summary>
+/// <param name="Fence">Takes from it the right to do anything more. Any thread; does not wait.</param>
+internal readonly record struct WorkerClient(ISpanBuffer Buffer, Action Fence);
+
+/// <summary>The buffer of one run, whichever engine it is: a client for each who needs one, and what is in it. Owner: the run; the looks at it are for any thread.</summary>
+internal abstract class RunBuffer : IAsyncDisposable
+{
+    /// <summary>The ingest pipeline's client.</summary>
+    public abstract ISpanBuffer IngestClient { get; }
+
+    /// <summary>By shard: how far an earlier run has stored the input. Empty: there was none.</summary>
+    public virtual IReadOnlyList<StoredPosition> Stored => [];
+
+    /// <summary>What a worker process needs to open a client of its own; null where it cannot.</summary>
+    public virtual BufferAddress? Address => null;
+
+    /// <summary>Ends "what is still buffered was not produced: ".</summary>
+    public abstract string HowToGoOn { get; }
+
+    /// <summary>Share of the memory that the buffer may use, as it was last looked at.</summary>
+    public abstract double Load { get; }
+
+    /// <summary>Spans that were in the buffer when the run began.</summary>
+    public virtual long CarriedOver(ShardId shard) => 0;
+
+    public abstract WorkerClient OpenWorkerClient();
+
+    /// <summary>What is buffered for a shard, at no great cost: for metrics and progress.</summary>
+    public abstract BufferDepth Depth(ShardId shard);
+
+    /// <summary>What is buffered for a shard, exactly: for the end of the run.</summary>
+    public abstract ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel);
+
+    /// <summary>The input has ended and everything has left.</summary>
+    public virtual ValueTask CompleteAsync(CancellationToken cancel) => default;
+
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>Spans wait in the memory of this process.</summary>
+internal sealed class MemoryRunBuffer : RunBuffer
+{
+    private readonly MemoryBuffer _buffer;
+    private readonly MemorySpanBuffer _ingest;
+
+    public MemoryRunBuffer(ProcessSpansPlan plan)
+    {
+        _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes);
+        _ingest = _buffer.OpenClient();
+    }
+
+    public override ISpanBuffer IngestClient => _ingest;
+
+    public override string HowToGoOn => "run again from the beginning of the input";
+
+    public override double Load => _buffer.Load;
+
+    public override WorkerClient OpenWorkerClient()
+    {
+        MemorySpanBuffer client = _buffer.OpenClient();
+        return new WorkerClient(client, client.Fence);
+    }
+
+    public override BufferDepth Depth(ShardId shard) => _buffer.Measure(shard);
+
+    public override ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(_buffer.Measure(shard));
+
+    public override ValueTask DisposeAsync() => _ingest.DisposeAsync();
+}
