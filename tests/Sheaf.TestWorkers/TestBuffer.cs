@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
+using Sheaf.Flushing;
 using Sheaf.Spans;
 using Sheaf.Supervision;
 
@@ -14,7 +15,8 @@ namespace Sheaf.TestWorkers;
 /// </summary>
 internal static partial class TestBuffer
 {
-    public static async ValueTask<ISpanBuffer> OpenAsync(WorkerAssignment assignment, ILoggerFactory logs, CancellationToken cancel)
+    public static async ValueTask<ISpanBuffer> OpenAsync(
+        WorkerAssignment assignment, ControlBlock control, Action<FaultPoint>? faults, ILoggerFactory logs, CancellationToken cancel)
     {
         string what = assignment.Buffer.Address["test:".Length..];
         switch (what)

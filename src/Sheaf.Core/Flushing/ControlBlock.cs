@@ -401,15 +401,15 @@ public readonly unsafe struct ShardCells
     /// <summary>Payload bytes of what is counted as produced or as copies. Writer: the worker.</summary>
     public long FlushedBytes
     {
-        get => Volatile.Read(ref _at[14]);
-        set => Volatile.Write(ref _at[14], value);
+        get => Volatile.Read(ref _at[13]);
+        set => Volatile.Write(ref _at[13], value);
     }
 
     /// <summary>How often the worker found that the buffer had lost what it held. Writer: the worker.</summary>
     public long Losses
     {
-        get => Volatile.Read(ref _at[15]);
-        set => Volatile.Write(ref _at[15], value);
+        get => Volatile.Read(ref _at[14]);
+        set => Volatile.Write(ref _at[14], value);
     }
 
     /// <summary>Segments produced, by the reason they closed. Writer: the worker.</summary>

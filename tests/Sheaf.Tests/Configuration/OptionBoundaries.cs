@@ -34,6 +34,16 @@ public class OptionBoundaries
         ["max-flush-segments"] = new("500", ["1", "100000"], ["0", "100001", "-1", "many"]),
         ["max-buffer-bytes"] = new("50%", ["1MiB", "16TiB", "1%", "100%", "12.5%"], ["1048575", "17592186044417", "0.9%", "100.1%", "%", "-1%", .. NoSize]),
         ["on-buffer-full"] = new("pause", ["pause", "flush-oldest", "Pause"], ["", "drop"]),
+        ["buffer"] = new("memory",
+            ["memory", "redis://host", "redis://user:p%40ss@host:7000/3", "rediss://host?ca=/ca.pem", "unix:///run/redis.sock", "redis-cluster://a:1,b:2", "redis-sentinel://a,b/2?service=main"],
+            ["", "disk", "Memory", "http://host", "redis://", "redis://host:0", "redis://host:70000", "redis://host/x", "redis-sentinel://a", "redis://host?what=1"]),
+        ["max-memory-percentage"] = new("1", ["0.01", "1", "0.5"], ["0.009", "1.01", "0", "", "80%"]),
+        ["redis-ttl"] = new("1h", ["1", "365d"], ["0.999", "31536000.001", "0", .. NoDuration]),
+        ["compression-level"] = new("0", ["-1", "19", "0"], ["-2", "20", "", "fast", "1.0"]),
+        ["kafka-slice-id"] = new(null, ["0", "2147483647"], ["-1", "2147483648", "", "a"]),
+        ["resume"] = new("false", ["false", "true"], ["", "yes"]),
+        ["discard"] = new("false", ["false", "true"], ["", "yes"]),
+        ["flusher-isolation"] = new(null, ["thread", "process", "Process"], ["", "fork"]),
         ["max-unhealthy-seconds"] = new("1m", ["1", "3600", "1h"], ["0", "999ms", "3601", .. NoDuration]),
         ["backpressure-seconds"] = new("10s", ["1", "3600"], ["0", "0.999", "3600.001", .. NoDuration]),
         ["shutdown-timeout"] = new("30s", ["1", "3600"], ["0", "0.999", "3600.001", .. NoDuration]),
@@ -86,7 +96,7 @@ public class OptionBoundaries
         {
             var layer = new ConfigurationLayer([new GivenValue(option, text, OptionSource.CommandLine)], []);
             ConfigurationFault fault = Assert.Single(new EffectiveOptions(TestHost.Machine, [layer]).Faults);
-            Assert.Equal($"--{name}: '{text}' is not {option.Range} (command line)", fault.ToString());
+            Assert.Equal($"--{name}: {option.Problem(text)} (command line)", fault.ToString());
         }
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sheaf.Configuration;
 using Sheaf.Ingesting;
+using Sheaf.Redis.Resp;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Tests.Commands;
@@ -34,6 +35,13 @@ public sealed class PlanBinding : IDisposable
                 FlusherProcesses = 1,
                 MaxBufferBytes = 4L << 30,
                 OnBufferFull = BufferFullPolicy.Pause,
+                Buffer = new BufferTarget.Memory(),
+                Isolation = FlusherIsolation.Thread,
+                EarlierRun = EarlierRun.Refuse,
+                MaxMemoryShare = 1,
+                RedisTtl = TimeSpan.FromHours(1),
+                CompressionLevel = 0,
+                SliceId = null,
                 MaxUnhealthy = TimeSpan.FromSeconds(60),
                 Backpressure = TimeSpan.FromSeconds(10),
                 ShutdownTimeout = TimeSpan.FromSeconds(30),
@@ -61,7 +69,8 @@ public sealed class PlanBinding : IDisposable
             "--max-unhealthy-seconds", "2", "--backpressure-seconds", "3", "--shutdown-timeout", "4", "--dead-letter", "stop",
             "--dead-letter-max-ratio", "0.5", "--dead-letter-max-consecutive", "9", "--drop-organizations", "1,2", "--drop-organizations", "3",
             "--drop-projects=4", "--drop-traces", "0123456789abcdef0123456789abcdef", "--progress", "never", "--summary", "none",
-            "--log-level", "debug", "--config", config));
+            "--log-level", "debug", "--config", config, "--buffer", "redis://:secret@host/2", "--max-memory-percentage", "0.8", "--redis-ttl", "2h",
+            "--compression-level", "-1", "--kafka-slice-id", "5", "--discard", "--flusher-isolation", "process"));
         ProcessSpansPlan plan = _host.Plan!;
         ReloadablePlan live = plan.Reloadable;
         Assert.Equal(
@@ -77,6 +86,13 @@ public sealed class PlanBinding : IDisposable
                 FlusherProcesses = 2,
                 MaxBufferBytes = 1 << 30,
                 OnBufferFull = BufferFullPolicy.FlushOldest,
+                Buffer = new BufferTarget.Redis(new RedisAddress.Standalone(new HostPort("host", 6379), 2) { Password = "secret" }),
+                Isolation = FlusherIsolation.Process,
+                EarlierRun = EarlierRun.Discard,
+                MaxMemoryShare = 0.8,
+                RedisTtl = TimeSpan.FromHours(2),
+                CompressionLevel = -1,
+                SliceId = 5,
                 MaxUnhealthy = TimeSpan.FromSeconds(2),
                 Backpressure = TimeSpan.FromSeconds(3),
                 ShutdownTimeout = TimeSpan.FromSeconds(4),
