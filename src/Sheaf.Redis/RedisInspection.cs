@@ -76,7 +76,10 @@ internal static class RedisInspection
         Add("SET", epoch, "nobody", "NX", "EX", "60");
         Add("HSET", Keys, "a", "1");
         Add("EXPIRE", Keys, "60");
-        Run("arm", RedisScripts.Arm, 3, due, stored, epoch, "60", "mark", "1", "trace");
+        Add("MULTI");
+        Add("ZADD", due, "LT", "1", "trace");
+        Add("SET", stored, "mark", "EX", "60");
+        Add("EXEC");
         Run("take over", RedisScripts.TakeOver, 3, due, inflight, epoch, "60", "probe");
         Run("claim", RedisScripts.Claim, 3, due, inflight, epoch, "probe", "60", "+inf", "1");
         Add("HKEYS", Keys);

@@ -3,8 +3,8 @@ using Sheaf.Redis.Resp;
 namespace Sheaf.Redis;
 
 /// <summary>
-/// The scripts, each on the keys of one shard or of one trace, all small: what has to happen as a whole. They may run on a server that is full
-/// (<c>allow-oom</c>, since Redis 7), or nothing could leave it any more; only what stores spans may not.
+/// The scripts, each on the keys of one shard or of one trace, all small: what has to happen as a whole and depends on what is there. They may run on a server that is full
+/// (<c>allow-oom</c>, since Redis 7), or nothing could leave it any more.
 /// </summary>
 internal static class RedisScripts
 {
@@ -15,20 +15,6 @@ internal static class RedisScripts
 
     /// <summary>Somebody else has taken the shard over.</summary>
     public const int Lapsed = -2;
-
-    /// <summary>
-    /// Arms the traces of a batch whose records are stored, and notes how far the input is stored. Keys: due, stored, epoch. Arguments: seconds to live, the mark, then
-    /// deadline and name of each trace. 1, or <see cref="Lost"/> with nothing done.
-    /// </summary>
-    public static readonly RespScript Arm = new("""
-        if redis.call('EXPIRE', KEYS[3], ARGV[1]) == 0 then return -1 end
-        for first = 3, #ARGV, 1000 do
-          redis.call('ZADD', KEYS[1], 'LT', unpack(ARGV, first, math.min(first + 999, #ARGV)))
-        end
-        redis.call('EXPIRE', KEYS[1], ARGV[1])
-        redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[1])
-        return 1
-        """);
 
     /// <summary>
     /// Makes whatever is claimed due again, and a new claimer the only one. Keys: due, inflight, epoch. Arguments: seconds to live, the claimer's token. How many were
@@ -128,5 +114,5 @@ internal static class RedisScripts
         """);
 
     /// <summary>All of them, to be loaded on every connection.</summary>
-    public static IReadOnlyList<RespScript> All { get; } = [Arm, TakeOver, Claim, Release, Rename];
+    public static IReadOnlyList<RespScript> All { get; } = [TakeOver, Claim, Release, Rename];
 }

@@ -86,8 +86,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
 
         appender.WriteArm(batch);
         await _link.ExecuteAsync(commands, cancel);
-        _link.ThrowIfError(commands.Reply(0), "arming traces");
-        if (commands.Reply(0).Integer != RedisScripts.Lost) return;
+        for (int i = 0; i < commands.Count; i++) _link.ThrowIfError(commands.Reply(i), "arming traces");
+        foreach (RespReply done in commands.Reply(commands.Count - 1).Children) _link.ThrowIfError(done, "arming traces");
+        if (appender.FoundEpoch) return;
 
         appender.WriteEpoch();
         await _link.ExecuteAsync(commands, cancel);

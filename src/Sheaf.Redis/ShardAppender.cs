@@ -59,26 +59,38 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
         }
     }
 
-    /// <summary>Writes the command that arms the traces of the batch and notes how far the input is stored.</summary>
+    /// <summary>
+    /// Writes the transaction that arms the traces of the batch and notes how far the input is stored. <see cref="FoundEpoch"/> reads what came of it: where the shard's epoch is
+    /// gone, so are the records, and it was for nothing.
+    /// </summary>
     public void WriteArm(SpanBatch batch)
     {
         Commands.Clear();
-        Commands.Begin(8 + (2 * _groups.Count), _shardKeys.Slot);
-        Commands.Add("EVALSHA"u8);
-        Commands.Add(RedisScripts.Arm.Sha);
-        Commands.Add(3);
-        Commands.Add(_shardKeys.Due);
-        Commands.Add(_shardKeys.Stored);
-        Commands.Add(_shardKeys.Epoch);
-        Commands.Add(_secondsToLive);
-        Commands.Add(System.Text.Encoding.UTF8.GetBytes(new StoredMark(batch.Through, options.Shards, options.Source).ToString()));
-        Span<byte> name = stackalloc byte[RedisKeys.LongestTraceName];
-        foreach (ref readonly Group group in CollectionsMarshal.AsSpan(_groups))
+        Begin(1, "MULTI"u8);
+        WriteExpire(_shardKeys.Epoch);
+        if (_groups.Count > 0)
         {
-            Commands.Add(group.DeadlineMs);
-            Commands.Add(name[..RedisKeys.WriteTraceName(batch.Spans[group.First].Trace, name)]);
+            Begin(3 + (2 * _groups.Count), "ZADD"u8);
+            Commands.Add(_shardKeys.Due);
+            Commands.Add("LT"u8);
+            Span<byte> name = stackalloc byte[RedisKeys.LongestTraceName];
+            foreach (ref readonly Group group in CollectionsMarshal.AsSpan(_groups))
+            {
+                Commands.Add(group.DeadlineMs);
+                Commands.Add(name[..RedisKeys.WriteTraceName(batch.Spans[group.First].Trace, name)]);
+            }
+            WriteExpire(_shardKeys.Due);
         }
+        Begin(5, "SET"u8);
+        Commands.Add(_shardKeys.Stored);
+        Commands.Add(System.Text.Encoding.UTF8.GetBytes(new StoredMark(batch.Through, options.Shards, options.Source).ToString()));
+        Commands.Add("EX"u8);
+        Commands.Add(_secondsToLive);
+        Begin(1, "EXEC"u8);
     }
+
+    /// <summary>After the transaction was executed: whether the shard had its epoch.</summary>
+    public bool FoundEpoch => Commands.Reply(Commands.Count - 1).First().Integer == 1;
 
     /// <summary>Writes the command that makes an epoch for the shard where it has none.</summary>
     public void WriteEpoch()
@@ -88,6 +100,19 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
     }
 
     public void Dispose() => _payloads.Dispose();
+
+    private void Begin(int words, ReadOnlySpan<byte> name)
+    {
+        Commands.Begin(words, _shardKeys.Slot);
+        Commands.Add(name);
+    }
+
+    private void WriteExpire(ReadOnlySpan<byte> key)
+    {
+        Begin(3, "EXPIRE"u8);
+        Commands.Add(key);
+        Commands.Add(_secondsToLive);
+    }
 
     private void GroupByTrace(SpanBatch batch)
     {
