@@ -22,6 +22,17 @@ public static class Eventually
         }
     }
 
+    /// <summary>Asks again and again, and returns when an answer is as it should be; fails the test when none comes to.</summary>
+    public static async Task TrueAsync<T>(Func<Task<T>> ask, Func<T, bool> condition, string what)
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        while (await ask() is var answer && !condition(answer))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}; it is {answer}.");
+            await Task.Delay(10);
+        }
+    }
+
     /// <summary>Returns when the task has completed, whatever its result; fails the test when it does not come to.</summary>
     public static Task CompletedAsync(Task task, string what) => TrueAsync(() => task.IsCompleted, what);
 }

@@ -67,6 +67,18 @@ internal sealed class Handshake(ConnectionSettings settings)
             if (reason.StartsWith("DENIED", StringComparison.Ordinal)) throw Refused(reason, "give the server a password, or have it listen to this host (protected-mode)");
             throw new IOException(reason, e);
         }
+        catch (IOException e) when (settings.Tls is { HasClientCertificate: var hasOne } && _replies.Count == 0)
+        {
+            // With TLS 1.3 a server looks at the client's certificate after the client has begun to talk.
+            string reason = e.GetBaseException().Message;
+            bool isAboutCertificates = reason.Contains("alert", StringComparison.Ordinal)
+                && (reason.Contains("certificate", StringComparison.Ordinal) || reason.Contains("unknown ca", StringComparison.Ordinal));
+            string wayOut = hasOne
+                ? "does the server trust the authority of our certificate (cert=PATH)?"
+                : "a server that wants a client certificate needs cert=PATH&key=PATH in the address";
+            if (isAboutCertificates) throw Refused(reason, wayOut);
+            throw new IOException($"{reason} ({wayOut})", e);
+        }
     }
 
     private void WriteHello()

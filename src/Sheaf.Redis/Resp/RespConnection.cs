@@ -105,7 +105,7 @@ internal sealed class RespConnection : IDisposable
 
     public void Dispose() => _stream.Dispose();
 
-    /// <summary>Closes the connection when sending fails, since the reader would wait for replies that never come.</summary>
+    /// <summary>When sending fails the reader must not wait for replies that never come; but what the server said before may tell why.</summary>
     private async Task SendAsync(ValueTask sent)
     {
         try
@@ -114,8 +114,20 @@ internal sealed class RespConnection : IDisposable
         }
         catch
         {
-            Dispose();
+            EndReading();
             throw;
+        }
+    }
+
+    private void EndReading()
+    {
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // closed already
         }
     }
 }

@@ -40,6 +40,7 @@ internal sealed class SingleClient : RedisClient
     {
         using var deadline = new Deadline(Options.ConnectTimeout + Options.ConnectTimeout, Options.Time, cancel);
         Rental rental = await _node.Pool.RentAsync(deadline);
+        deadline.ThrowIfCancelledByCaller();
         if (rental.Connection is null) throw new RedisUnavailableException($"{Address}: {rental.Why!.Reason}", rental.Why.Cause);
         _node.Pool.Return(rental.Connection);
     }

@@ -33,10 +33,13 @@ internal sealed class TlsCredentials : IDisposable
         _client = SslStreamCertificateContext.Create(certificate, _chain, offline: true);
     }
 
+    public bool HasClientCertificate => _client is not null;
+
     /// <summary>Agrees on TLS with the server.</summary>
     /// <param name="host">The name that its certificate must have, unless the settings say another.</param>
     /// <param name="place">Whom we talk to, in messages.</param>
     /// <exception cref="RedisRefusedException">Either side does not trust the other.</exception>
+    /// <exception cref="IOException">The connection is lost, or it took too long.</exception>
     public async ValueTask<SslStream> AuthenticateAsync(Stream inner, string host, string place, CancellationToken cancel)
     {
         string name = _settings.Host == "" ? host : _settings.Host;
@@ -67,6 +70,11 @@ internal sealed class TlsCredentials : IDisposable
                     ? $"{place}: TLS could not be agreed on: {e.InnerException?.Message ?? e.Message}; does the server speak TLS there, and does it want a client certificate (cert=PATH&key=PATH)?"
                     : $"{place}: the server's certificate is not trusted: {distrust}",
                 e);
+        }
+        catch (OperationCanceledException e)
+        {
+            await stream.DisposeAsync();
+            throw new IOException("TLS was not agreed on in time: does the server speak TLS there?", e);
         }
         catch
         {

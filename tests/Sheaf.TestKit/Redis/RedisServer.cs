@@ -69,6 +69,8 @@ public sealed class RedisServer : IAsyncDisposable
 
     public int ProcessId => _process!.Id;
 
+    public bool IsRunning => _process is { HasExited: false };
+
     /// <summary>What a client connects to, its password included.</summary>
     public string Uri => _options.Listening switch
     {
