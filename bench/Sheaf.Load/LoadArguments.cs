@@ -17,6 +17,7 @@ internal sealed record LoadArguments
           --sheaf PATH       the executable to measure (default: the one built with this)
           --no-file          leave out what writes a file
           --in-process       the pipeline in this process again and again, warm, instead of child processes
+          --redis            the Redis engine on a redis-server of its own: append, claim, read, remove, beside SET, GET, DEL of the same bytes
           --memory           memory over live payload with every span alive at the end of the input, instead of speed
 
         Ratios are to count what can be relied on: compare them, not seconds, and only those of one run.
@@ -30,6 +31,7 @@ internal sealed record LoadArguments
     public bool WriteFiles { get; private init; } = true;
     public bool InProcess { get; private init; }
     public bool Memory { get; private init; }
+    public bool Redis { get; private init; }
 
     /// <exception cref="FormatException">An option is unknown or has a value out of range.</exception>
     public static LoadArguments Parse(string[] words)
@@ -48,6 +50,7 @@ internal sealed record LoadArguments
                 "--no-file" => arguments with { WriteFiles = false },
                 "--in-process" => arguments with { InProcess = true },
                 "--memory" => arguments with { Memory = true },
+                "--redis" => arguments with { Redis = true },
                 _ => throw new FormatException($"unknown option {option}"),
             };
 

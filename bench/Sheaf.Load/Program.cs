@@ -8,6 +8,11 @@ if (args is ["--help"] or ["-h"])
 try
 {
     LoadArguments arguments = LoadArguments.Parse(args);
+    if (arguments.Redis)
+    {
+        await new RedisBench(arguments).RunAsync();
+        return 0;
+    }
     string input = await Input.EnsureAsync(arguments.Folder, arguments.Spans, CancellationToken.None);
     var benchmark = new Benchmark(arguments, input, CancellationToken.None);
     if (arguments.Memory) await benchmark.MemoryAsync();
