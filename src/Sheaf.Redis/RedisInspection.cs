@@ -81,13 +81,13 @@ internal static class RedisInspection
         Add("SET", stored, "mark", "EX", "60");
         Add("EXEC");
         Run("take over", RedisScripts.TakeOver, 3, due, inflight, epoch, "60", "probe");
-        Run("claim", RedisScripts.Claim, 3, due, inflight, epoch, "probe", "60", "+inf", "1");
+        Run("claim", RedisScripts.Claim, 3, due, inflight, epoch, "probe:0", "60", "+inf", "1");
         Add("HKEYS", Keys);
         Add("HMGET", Keys, "a");
         Add("GET", epoch);
         Run("rename", RedisScripts.Rename, 1, Keys, "a", "b");
         Add("HDEL", Keys, "b");
-        Run("release", RedisScripts.Release, 3, due, inflight, epoch, "probe", "60", "trace", "");
+        Run("release", RedisScripts.Release, 3, due, inflight, epoch, "probe:0", "60", "trace", "");
         Add("ZRANGE", due, "0", "0", "WITHSCORES");
         Add("ZCARD", due);
         Add("UNLINK", due, inflight, stored, epoch, Keys);

@@ -17,11 +17,12 @@ internal static class RedisScripts
     public const int Lapsed = -2;
 
     /// <summary>
-    /// Makes whatever is claimed due again, and a new claimer the only one. Keys: due, inflight, epoch. Arguments: seconds to live, the claimer's token. How many were
-    /// claimed; <see cref="Lost"/> where there was no epoch: there is one now.
+    /// Makes whatever is claimed due again, and a new claimer the only one. Keys: due, inflight, epoch. Arguments: seconds to live, the claimer's name. How many traces were
+    /// claimed, by the claimer before or by one before that, and may therefore have no records any more; <see cref="Lost"/> where there was no epoch: there is one now. The
+    /// claimer's token is its name and this number: <c>NAME:NUMBER</c>, with 0 after a loss.
     /// </summary>
     public static readonly RespScript TakeOver = new(MayRunWhenFull + """
-        local known = redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[1], 'GET')
+        local known = redis.call('GET', KEYS[3])
         local claimed = 0
         while true do
           local some = redis.call('ZRANGE', KEYS[2], 0, 499, 'WITHSCORES')
@@ -33,8 +34,10 @@ internal static class RedisScripts
           claimed = claimed + #some / 2
         end
         redis.call('EXPIRE', KEYS[1], ARGV[1])
+        local doubtful = known and claimed + tonumber(string.match(known, ':(%d+)$') or 0) or 0
+        redis.call('SET', KEYS[3], ARGV[2] .. ':' .. doubtful, 'EX', ARGV[1])
         if not known then return -1 end
-        return claimed
+        return doubtful
         """);
 
     /// <summary>
@@ -44,7 +47,7 @@ internal static class RedisScripts
     public static readonly RespScript Claim = new(MayRunWhenFull + """
         local holder = redis.call('GET', KEYS[3])
         if not holder then return -1 end
-        if holder ~= ARGV[1] then return -2 end
+        if holder ~= ARGV[1] then return holder == 'nobody' and -1 or -2 end
         local most = tonumber(ARGV[4])
         local claimed = {}
         local skip = 0
@@ -86,7 +89,7 @@ internal static class RedisScripts
     public static readonly RespScript Release = new(MayRunWhenFull + """
         local holder = redis.call('GET', KEYS[3])
         if not holder then return -1 end
-        if holder ~= ARGV[1] then return -2 end
+        if holder ~= ARGV[1] then return holder == 'nobody' and -1 or -2 end
         local gone = {}
         for i = 3, #ARGV, 2 do
           if ARGV[i + 1] == '' then

@@ -20,13 +20,16 @@ public sealed class RedisSpanBuffer : ISpanBuffer
 {
     private const int MeasurePage = 500;
 
+    /// <summary>The epoch of a shard that nobody has taken over since it began. A claimer who finds it in the place of his token has lost what was there. The scripts know it too.</summary>
+    private static ReadOnlySpan<byte> Nobody => "nobody"u8;
+
     private readonly RedisBufferOptions _options;
     private readonly RedisLink _link;
     private readonly RedisKeys _keys;
     private readonly ShardKeys[] _shards;
     private readonly ShardAppender?[] _appenders;
     private readonly byte[]?[] _tokens; // by shard: the takeover that made it ours
-    private readonly int[] _mayBeEmpty; // by shard: traces put back by a takeover, whose records may have been removed already
+    private readonly long[] _mayBeEmpty; // by shard: traces put back by takeovers, whose records may have been removed already
     private readonly Func<ShardId, long>? _storedThrough;
     private readonly Action<FaultPoint>? _faults;
     private readonly string _secondsToLive;
@@ -63,7 +66,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         _shards = [.. Enumerable.Range(0, options.Shards).Select(s => _keys.Of(new ShardId(s)))];
         _appenders = new ShardAppender?[options.Shards];
         _tokens = new byte[]?[options.Shards];
-        _mayBeEmpty = new int[options.Shards];
+        _mayBeEmpty = new long[options.Shards];
         _secondsToLive = ((long)options.TimeToLive.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         _payloads = new RecordPayloads(options.CompressionLevel);
         _memory = new RedisMemory(_link, options);
@@ -100,12 +103,12 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     {
         ThrowIfFenced();
         _commands.Clear();
-        byte[] token = Encoding.ASCII.GetBytes(Guid.NewGuid().ToString("N"));
+        string name = Guid.NewGuid().ToString("N");
         foreach (ShardId shard in shards.Span)
         {
             BeginScript(_commands, RedisScripts.TakeOver, shard, arguments: 2);
             _commands.Add(Encoding.ASCII.GetBytes(_secondsToLive));
-            _commands.Add(token);
+            _commands.Add(Encoding.ASCII.GetBytes(name));
         }
         await _link.ExecuteAsync(_commands, cancel);
         ShardId? lost = null;
@@ -113,10 +116,10 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         {
             ShardId shard = shards.Span[i];
             _link.ThrowIfError(_commands.Reply(i), "taking a shard over");
-            long claimed = _commands.Reply(i).Integer;
-            _tokens[shard.Value] = token;
-            _mayBeEmpty[shard.Value] = (int)Math.Max(0, claimed);
-            if (claimed == RedisScripts.Lost) lost = shard;
+            long doubtful = _commands.Reply(i).Integer;
+            _mayBeEmpty[shard.Value] = Math.Max(0, doubtful);
+            _tokens[shard.Value] = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{name}:{_mayBeEmpty[shard.Value]}"));
+            if (doubtful == RedisScripts.Lost) lost = shard;
         }
         if (lost is { } some) throw Lost(some);
     }
@@ -259,7 +262,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         commands.Begin(6, keys.Slot);
         commands.Add("SET"u8);
         commands.Add(keys.Epoch);
-        commands.Add("nobody"u8);
+        commands.Add(Nobody);
         commands.Add("NX"u8);
         commands.Add("EX"u8);
         commands.Add(secondsToLive);
@@ -558,7 +561,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     private void ThrowIfNotHolding(ShardId shard, in RespReply epoch)
     {
         _link.ThrowIfError(epoch, "reading the epoch of a shard");
-        if (epoch.IsNull) throw Lost(shard);
+        if (epoch.IsNull || epoch.Bytes.SequenceEqual(Nobody)) throw Lost(shard);
         if (!epoch.Bytes.SequenceEqual(TokenOf(shard))) throw Lapsed(shard);
     }
 
