@@ -55,13 +55,14 @@ internal sealed class Accounting
         Publish();
     }
 
-    /// <summary>All that was due is flushed, and with it whatever the worker before had left behind.</summary>
-    public void ForgetInherited()
+    /// <summary>All that was due is flushed, and with it whatever the worker before had left behind. False where that was nothing.</summary>
+    public bool ForgetInherited()
     {
-        if (_inheritedCount == 0) return;
+        if (_inheritedCount == 0) return false;
         _inherited.Clear();
         _inheritedCount = 0;
         Forget();
+        return true;
     }
 
     private bool TryAdd(UInt128 identity)

@@ -412,6 +412,15 @@ public readonly unsafe struct ShardCells
         set => Volatile.Write(ref _at[14], value);
     }
 
+    /// <summary>
+    /// At most so many spans are counted as produced or as copies and still in the buffer. More than none at the end of a run whose last worker died in between. Writer: the worker.
+    /// </summary>
+    public long UnremovedSpans
+    {
+        get => Volatile.Read(ref _at[15]);
+        set => Volatile.Write(ref _at[15], value);
+    }
+
     /// <summary>Segments produced, by the reason they closed. Writer: the worker.</summary>
     public long Segments(FlushReason reason) => Volatile.Read(ref _at[FirstReason + (int)reason]);
 

@@ -99,7 +99,7 @@ public sealed class FlusherWorker
                 BeBehind();
                 continue;
             }
-            _accounting.ForgetInherited();
+            if (_accounting.ForgetInherited()) NothingIsUnremoved();
             cells.BackpressureSince = 0;
             if (command == WorkerCommand.Drain) break;
             Beat(WorkerPhase.Waiting);
@@ -135,8 +135,10 @@ public sealed class FlusherWorker
                 _accounting.Inherit();
                 return;
             }
-            catch (BufferUnavailableException e)
+            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException)
             {
+                // After a loss it is ready to begin anew. That is no fault of this worker either: ending would cost one of its restarts.
+                if (e is BufferLostException) CountLoss();
                 why = e;
             }
         }
@@ -214,6 +216,7 @@ public sealed class FlusherWorker
         Beat(WorkerPhase.Removing);
         await AliveAsync(_buffer.RemoveAsync(_claim, first..end, cancel), cancel);
         _accounting.Forget();
+        CountRemoved(first, end);
         _faults?.Invoke(FaultPoint.AfterRemove);
         return end;
     }
@@ -291,6 +294,7 @@ public sealed class FlusherWorker
             }
         }
         ShardCells cells = _control.Shard(_claim.Shard);
+        cells.UnremovedSpans += spans;
         _accounting.Publish();
         cells.ProducedSpans += spans;
         cells.FlushedBytes += payloadBytes;
@@ -320,9 +324,27 @@ public sealed class FlusherWorker
         }
         if (copies == 0) return;
         ShardCells cells = _control.Shard(_claim.Shard);
+        cells.UnremovedSpans += copies;
         _accounting.Publish();
         cells.DuplicateSpans += copies;
         cells.FlushedBytes += payloadBytes;
+    }
+
+    private void CountRemoved(int first, int end)
+    {
+        long removed = 0;
+        for (int trace = first; trace < end; trace++) removed += _assembled[trace - first].Members.Length + _assembled[trace - first].Duplicates.Length;
+        ShardCells cells = _control.Shard(_claim.Shard);
+        cells.UnremovedSpans = Math.Max(0, cells.UnremovedSpans - removed);
+    }
+
+    private void NothingIsUnremoved()
+    {
+        foreach (ShardId shard in _shards)
+        {
+            ShardCells cells = _control.Shard(shard);
+            cells.UnremovedSpans = 0;
+        }
     }
 
     private void CountLoss()

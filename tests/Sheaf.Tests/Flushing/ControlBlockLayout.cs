@@ -61,6 +61,7 @@ public sealed class ControlBlockLayout : IDisposable
         shard.RepeatedSegments = 412;
         shard.FlushedBytes = 413;
         shard.Losses = 414;
+        shard.UnremovedSpans = 415;
         shard.ClockMs = 416;
         shard.FlushOldest = true;
         shard.StoredSpans = 418;
