@@ -17,6 +17,9 @@ internal sealed partial class RedisRunBuffer : RunBuffer
 {
     private static readonly TimeSpan s_sampling = TimeSpan.FromSeconds(1);
 
+    /// <summary>A server that does not answer makes nobody wait for long at the end of a run: what should be there is known anyway.</summary>
+    private static readonly TimeSpan s_mostMeasuring = TimeSpan.FromSeconds(5);
+
     private readonly RedisBuffer _buffer;
     private readonly RedisSpanBuffer _ingest;
     private readonly RedisSpanBuffer _measuring;
@@ -32,7 +35,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private Task _sampling = Task.CompletedTask;
     private double _load;
 
-    private RedisRunBuffer(RedisBuffer buffer, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
+    private RedisRunBuffer(RedisBuffer buffer, RedisBufferOptions options, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
     {
         _buffer = buffer;
         _address = address;
@@ -41,7 +44,8 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         _time = context.Time;
         _logger = context.Logs.CreateLogger<RedisRunBuffer>();
         _ingest = OpenClient();
-        _measuring = buffer.OpenClient(shard => control.Shard(shard).StoredThrough);
+        _measuring = new RedisSpanBuffer(
+            options with { Client = options.Client with { OperationTimeout = s_mostMeasuring } }, shard => control.Shard(shard).StoredThrough);
         _carriedOver = new BufferDepth[control.ShardCount];
         _stored = new StoredPosition[control.ShardCount];
         Array.Fill(_stored, StoredPosition.BeforeFirst);
@@ -71,7 +75,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             MaxMemoryShare = plan.MaxMemoryShare,
             Source = SourceOf(plan.Input),
         };
-        var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), address, control, faults, context);
+        var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), options, address, control, faults, context);
         try
         {
             await run.BeginAsync(plan, options, cancel);
@@ -108,6 +112,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     /// <inheritdoc/>
     public override async ValueTask CompleteAsync(CancellationToken cancel)
     {
+        await EndSamplingAsync(); // it would touch the marks, and uses the same client
         try
         {
             await _buffer.ForgetAsync(cancel);
@@ -120,12 +125,17 @@ internal sealed partial class RedisRunBuffer : RunBuffer
 
     public override async ValueTask DisposeAsync()
     {
-        await _ending.CancelAsync();
-        await _sampling.WaitAsync(CancellationToken.None);
+        await EndSamplingAsync();
         await _ingest.DisposeAsync();
         await _measuring.DisposeAsync();
         await _buffer.DisposeAsync();
         _ending.Dispose();
+    }
+
+    private async ValueTask EndSamplingAsync()
+    {
+        await _ending.CancelAsync();
+        await _sampling.WaitAsync(CancellationToken.None);
     }
 
     /// <summary>A file by its full name, so that it is the same from every folder.</summary>

@@ -70,7 +70,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             shards, host, _control, new SupervisionOptions { MaxUnhealthy = plan.MaxUnhealthy, Backpressure = plan.Backpressure }, _gate, _metrics.FlusherUnhealthy,
             _metrics.Backpressure, context.Time, context.Logs.CreateLogger<FlusherSupervisor>());
 
-        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull) { Stored = buffer.Stored };
+        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull) { Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout };
         _pipeline = new IngestPipeline(
             options, source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
             shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell);
@@ -154,6 +154,14 @@ internal sealed class SegmentRun : IAsyncDisposable
     private async Task<(RunOutcome Outcome, string? Reason)> RunStartedAsync(CancellationToken stop)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        long toldToStopAt = 0;
+        await using CancellationTokenRegistration stopping = stop.Register(() => toldToStopAt = _context.Time.GetTimestamp());
+
+        // One deadline for everything that a stop has to wait for.
+        TimeSpan TimeLeft() => stop.IsCancellationRequested
+            ? TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond, (_plan.ShutdownTimeout - _context.Time.GetElapsedTime(Volatile.Read(ref toldToStopAt))).Ticks))
+            : _plan.ShutdownTimeout;
+
         Task ingest = _pipeline.RunAsync(ending.Token);
         await Task.WhenAny(ingest, _supervisor.Completion);
         await ending.CancelAsync(); // when a worker was given up: what was read is still appended
@@ -166,6 +174,11 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             // What could be read is as good as ever: it is flushed, and then the run has failed.
             inputFailure = e.Message;
+        }
+        catch (BufferUnavailableException e) when (stop.IsCancellationRequested)
+        {
+            StopReport stopped = await _supervisor.StopAsync(TimeLeft());
+            return (RunOutcome.Interrupted, $"{e.Message}. {Interruption(stopped)}");
         }
         catch (SheafException e)
         {
@@ -180,7 +193,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            StopReport stopped = await _supervisor.StopAsync(_plan.ShutdownTimeout);
+            StopReport stopped = await _supervisor.StopAsync(TimeLeft());
             return (RunOutcome.Interrupted, Interruption(stopped));
         }
         catch (RunStoppedException e)
@@ -290,7 +303,17 @@ internal sealed class SegmentRun : IAsyncDisposable
     {
         RunSnapshot last = Snapshot();
         var rows = new List<ShardLedger>();
-        foreach (ShardId shard in Shards) rows.Add(new ShardLedger(shard, CountLost(shard, CountsOf(shard, await BufferedAsync(shard)))));
+        bool isThere = true;
+        foreach (ShardId shard in Shards)
+        {
+            if (isThere && await TryMeasureAsync(shard) is { } measured)
+            {
+                rows.Add(new ShardLedger(shard, CountLost(shard, CountsOf(shard, WithoutProduced(shard, measured)))));
+                continue;
+            }
+            isThere = false; // each shard would be waited for anew
+            rows.Add(new ShardLedger(shard, CountsOf(shard, Expected(shard))));
+        }
         return new RunReport
         {
             Outcome = outcome,
@@ -304,7 +327,8 @@ internal sealed class SegmentRun : IAsyncDisposable
         };
     }
 
-    private async ValueTask<long> BufferedAsync(ShardId shard)
+    /// <summary>The spans that are in the buffer; null where it does not answer.</summary>
+    private async ValueTask<long?> TryMeasureAsync(ShardId shard)
     {
         try
         {
@@ -313,9 +337,20 @@ internal sealed class SegmentRun : IAsyncDisposable
         catch (BufferUnavailableException e)
         {
             _trouble.Tell(e);
-            return _buffer.Depth(shard).Spans; // what should be there
+            return null;
         }
     }
+
+    /// <summary>The spans that should be in the buffer, by what is counted.</summary>
+    private long Expected(ShardId shard)
+    {
+        ShardCells cells = _control.Shard(shard);
+        return Math.Max(0, _buffer.CarriedOver(shard) + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans);
+    }
+
+    /// <summary>A worker that died may have left in the buffer what it had counted as produced. That does not count twice.</summary>
+    private long WithoutProduced(ShardId shard, long measured) =>
+        Math.Clamp(Expected(shard), Math.Max(0, measured - _control.Shard(shard).UnremovedSpans), measured);
 
     private LedgerCounts CountsOf(ShardId shard, long buffered)
     {

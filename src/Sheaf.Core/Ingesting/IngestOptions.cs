@@ -27,6 +27,9 @@ public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 
     /// </summary>
     public int LeadBlocks { get; init; } = 128;
 
+    /// <summary>How long a buffer may take that does not answer, once the run is told to stop. What it has not taken by then is not stored.</summary>
+    public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>
     /// By shard: what an earlier run has stored. Messages up to there are passed over, and the shard's clock goes on from there. Empty: nothing.
     /// </summary>

@@ -32,6 +32,8 @@ public sealed class IngestPipeline : IDisposable
     private readonly Action<FaultPoint>? _faults;
     private readonly Action<SheafException>? _trouble;
 
+    private readonly CancellationTokenSource _impatient; // some time after the stop
+
     private readonly SemaphoreSlim _reading = new(1, 1);
     private readonly Turnstile[] _turnstiles;
     private readonly long[][] _clocksByBlock;
@@ -68,6 +70,7 @@ public sealed class IngestPipeline : IDisposable
         _time = time;
         _faults = faults;
         _trouble = trouble;
+        _impatient = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         for (int s = 0; s < options.Stored.Count; s++)
         {
             ShardCells cells = control.Shard(new ShardId(s));
@@ -85,6 +88,7 @@ public sealed class IngestPipeline : IDisposable
     public async Task RunAsync(CancellationToken stop)
     {
         using var abort = new CancellationTokenSource();
+        await using CancellationTokenRegistration stopping = stop.Register(() => _impatient.CancelAfter(_options.StopPatience));
         Task[] lanes = [.. Enumerable.Range(0, _options.Lanes).Select(_ => Task.Run(() => RunLaneAsync(abort, stop), CancellationToken.None))];
         try
         {
@@ -100,7 +104,11 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
-    public void Dispose() => _reading.Dispose();
+    public void Dispose()
+    {
+        _reading.Dispose();
+        _impatient.Dispose();
+    }
 
     private async Task RunLaneAsync(CancellationTokenSource abort, CancellationToken stop)
     {
@@ -114,6 +122,10 @@ public sealed class IngestPipeline : IDisposable
                 lane.Parse(rules.Drops);
                 await AppendAsync(lane, rules.DeadLetters, abort.Token, stop);
             }
+        }
+        catch (SourceException)
+        {
+            throw; // the other lanes append what was read before
         }
         catch
         {
@@ -141,6 +153,11 @@ public sealed class IngestPipeline : IDisposable
                 }
                 lane.Ticket = _nextBlock++;
                 return true;
+            }
+            catch (SourceException)
+            {
+                _ended = true;
+                throw;
             }
             finally
             {
@@ -191,12 +208,18 @@ public sealed class IngestPipeline : IDisposable
     private async ValueTask StoreAsync(SpanBatch batch, CancellationToken abort, CancellationToken stop)
     {
         TimeSpan delay = ShortestRetry;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(abort, _impatient.Token);
         while (true)
         {
             try
             {
-                await _buffer.AppendAsync(batch, abort);
+                await _buffer.AppendAsync(batch, either.Token);
                 return;
+            }
+            catch (OperationCanceledException e) when (!abort.IsCancellationRequested)
+            {
+                throw new BufferUnavailableException(
+                    $"told to stop, and the buffer has not answered for {_options.StopPatience.TotalSeconds} s: what was read last is not stored", e);
             }
             catch (BufferUnavailableException e) when (!stop.IsCancellationRequested)
             {

@@ -9,7 +9,7 @@ internal static partial class EnvironmentLayer
     public const string Prefix = "SHEAF_";
 
     /// <summary>Variables of Sheaf that are no options.</summary>
-    private static readonly string[] NoOptions = ["SHEAF_CONFORMANCE_DIR", "SHEAF_FAULT_POINTS", "SHEAF_FUZZ_CASES", "SHEAF_SEED"];
+    private static readonly string[] NoOptions = ["SHEAF_CONFORMANCE_DIR", "SHEAF_FAULT_POINTS", "SHEAF_FUZZ_CASES", "SHEAF_KILLS", "SHEAF_SEED"];
 
     /// <summary>The variables of this process that are for Sheaf.</summary>
     public static IReadOnlyDictionary<string, string> OfThisProcess()
