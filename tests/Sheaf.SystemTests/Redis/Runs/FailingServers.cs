@@ -1,0 +1,164 @@
+using System.Globalization;
+using Sheaf.SystemTests.Processes;
+using Sheaf.TestKit;
+using Sheaf.TestKit.Redis;
+
+namespace Sheaf.SystemTests.Redis.Runs;
+
+/// <summary>A server that dies, stands still, is full, or has forgotten everything, in the middle of a run.</summary>
+public sealed class FailingServers : RedisRunTest
+{
+    [Fact]
+    public async Task Killed_and_started_again_it_costs_neither_a_span_nor_a_restart_of_a_worker()
+    {
+        await using RedisServer server = await RedisServer.StartAsync(Durable);
+        SharedLoad load = await SharedLoad.GetAsync();
+        await using SheafProcess sheaf = StartFed(server.Uri, null);
+        ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+        await server.KillAsync();
+        Task<Ended> feeding = FeedToEndAsync(sheaf, rest, 40_000);
+        await server.RestartAsync();
+        Ended run = await feeding;
+        run.AssertEnded(0);
+        load.AssertSame(PathOf("out.jsonl"), run.Error);
+        Assert.Equal(0, RestartsSaid(run.Error));
+        Assert.DoesNotContain(Gone, run.Error, StringComparison.Ordinal);
+        Assert.Empty(await KeysAsync(server));
+    }
+
+    [Fact]
+    public async Task While_it_stands_still_the_run_waits()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        SharedLoad load = await SharedLoad.GetAsync();
+        await using SheafProcess sheaf = StartFed(server.Uri, null);
+        ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+        await server.StopSignalAsync();
+        Task<Ended> feeding = FeedToEndAsync(sheaf, rest, 40_000);
+        await Eventually.TrueAsync(() => HasUnreadCommands(server), "commands that the server does not read");
+        await server.ContinueAsync();
+        Ended run = await feeding;
+        run.AssertEnded(0);
+        load.AssertSame(PathOf("out.jsonl"), run.Error);
+        Assert.Equal(0, RestartsSaid(run.Error));
+    }
+
+    [Fact]
+    public async Task A_run_that_is_told_to_stop_while_it_stands_still_ends()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        SharedLoad load = await SharedLoad.GetAsync();
+        ReadOnlyMemory<byte> input = await File.ReadAllBytesAsync(load.Input);
+        await using (SheafProcess sheaf = StartFed(server.Uri, null, "--shutdown-timeout", "1"))
+        {
+            ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+            await server.StopSignalAsync();
+            Task feeding = FeedAsync(sheaf, rest, 40_000);
+            await Eventually.TrueAsync(() => HasUnreadCommands(server), "commands that the server does not read");
+            await sheaf.SignalAsync(SheafProcess.Interrupt);
+            Ended stopped = await sheaf.EndAsync(); // within its minute
+            stopped.AssertEnded(130);
+            await feeding;
+        }
+        await server.ContinueAsync();
+        await using SheafProcess second = StartFed(server.Uri, null, Resume);
+        Ended run = await FeedToEndAsync(second, input, 40_000);
+        run.AssertEnded(0);
+        load.AssertSame(PathOf("out.jsonl"), run.Error);
+    }
+
+    [Fact]
+    public async Task One_that_is_full_makes_the_input_wait_and_what_waits_longest_leave_early()
+    {
+        await using RedisServer server = await RedisServer.StartAsync("maxmemory 5mb");
+        SharedLoad load = await SharedLoad.GetAsync();
+        Ended run = await RunAsync(server.Uri, load, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1");
+        run.AssertEnded(0);
+        Assert.NotEqual(0, run.Summary.GetProperty("segments_by_reason").GetProperty("buffer_full").GetInt64());
+        Assert.Contains("errorstat_OOM", await TextAsync(server, "INFO", "errorstats"), StringComparison.Ordinal);
+        Assert.Contains("was refused: OOM", run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, RestartsSaid(run.Error));
+        SpanIds.AssertAll(load, run.Error, PathOf("out.jsonl"));
+        Assert.Empty(await KeysAsync(server));
+    }
+
+    [Fact]
+    public async Task Max_memory_percentage_pauses_the_input_before_the_server_is_full_and_it_recovers_by_itself()
+    {
+        await using RedisServer server = await RedisServer.StartAsync("maxmemory 20mb");
+        SharedLoad load = await SharedLoad.GetAsync();
+        ReadOnlyMemory<byte> input = await File.ReadAllBytesAsync(load.Input);
+        await using SheafProcess sheaf = StartFed(
+            server.Uri, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1", "--max-memory-percentage", "0.2");
+        const int Piece = 40_000;
+        for (int at = 0; at < input.Length; at += Piece)
+        {
+            await FeedAsync(sheaf, input.Slice(at, Math.Min(Piece, input.Length - at)), Piece);
+            // With a server that answers somebody else in between, the input is slow beside the age of the figures that the run has of it (0.1 s).
+            await TextAsync(server, "INFO", "memory");
+        }
+        Ended run = await FeedToEndAsync(sheaf, default, Piece);
+        run.AssertEnded(0);
+        Assert.NotEqual(0, run.Summary.GetProperty("segments_by_reason").GetProperty("buffer_full").GetInt64());
+        Assert.DoesNotContain("errorstat_OOM", await TextAsync(server, "INFO", "errorstats"), StringComparison.Ordinal);
+        SpanIds.AssertAll(load, run.Error, PathOf("out.jsonl"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task One_that_comes_back_empty_is_noticed_counted_and_said(bool isKilled)
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        SharedLoad load = await SharedLoad.GetAsync();
+        await using SheafProcess sheaf = StartFed(server.Uri, null);
+        ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+        if (isKilled) await server.RestartAsync(keepData: false);
+        else await TextAsync(server, "FLUSHALL");
+        Ended run = await FeedToEndAsync(sheaf, rest, 40_000);
+        run.AssertEnded(0);
+        Assert.NotEqual(0, run.Count("lost"));
+        Assert.Equal(run.Count("received"), run.Count("produced") + run.Count("duplicates") + run.Count("dead_letters") + run.Count("lost"));
+        Assert.Contains(Gone, run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, RestartsSaid(run.Error)); // it is no fault of a worker
+        Assert.Empty(await KeysAsync(server));
+    }
+
+    [Fact]
+    public async Task A_trace_that_has_vanished_is_noticed_counted_and_said()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        SharedLoad load = await SharedLoad.GetAsync();
+        await using SheafProcess sheaf = StartFed(server.Uri, null);
+        ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+        string[] traces = [.. (await KeysAsync(server)).Where(key => key.EndsWith('}'))];
+        Assert.NotEmpty(traces);
+        await NumberAsync(server, ["DEL", .. traces]);
+        Ended run = await FeedToEndAsync(sheaf, rest, 40_000);
+        run.AssertEnded(0);
+        Assert.NotEqual(0, run.Count("lost"));
+        Assert.Contains(Gone, run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, RestartsSaid(run.Error));
+    }
+
+    [Fact]
+    public async Task A_start_waits_for_one_that_is_loading_its_data()
+    {
+        await using RedisServer server = await RedisServer.StartAsync([.. Durable, "key-load-delay 2000", "enable-debug-command local"]);
+        SharedLoad load = await SharedLoad.GetAsync();
+        await TextAsync(server, ["MSET", .. Enumerable.Range(0, 2000).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+        Task restart = server.RestartAsync();
+        await Eventually.TrueAsync(() => server.Log.Split("Server initialized").Length > 2, "a server that is there again");
+        Ended run = await RunAsync(server.Uri, load);
+        await restart;
+        run.AssertEnded(0);
+        load.AssertSame(PathOf("out.jsonl"), run.Error);
+    }
+
+    private static bool HasUnreadCommands(RedisServer server)
+    {
+        string port = ":" + server.Port.ToString("X4", CultureInfo.InvariantCulture);
+        return File.ReadLines("/proc/net/tcp").Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Any(socket => socket[1].EndsWith(port, StringComparison.Ordinal) && socket[3] == "01" && !socket[4].EndsWith(":00000000", StringComparison.Ordinal));
+    }
+}
