@@ -225,7 +225,7 @@ public sealed class RedisServer : IAsyncDisposable
     /// </summary>
     private async Task<bool> AnswersAsync()
     {
-        if (!Log.Contains(_options.IsSentinel ? "Sentinel ID is" : "Ready to accept connections", StringComparison.Ordinal)) return false;
+        if (!Log.Contains(_options.IsSentinel ? "Sentinel ID is" : "ready to accept connections", StringComparison.OrdinalIgnoreCase)) return false;
         if (_options.Listening == RedisListening.Tls) return true;
         EndPoint endpoint = _options.Listening == RedisListening.UnixSocket
             ? new UnixDomainSocketEndPoint(SocketPath)
