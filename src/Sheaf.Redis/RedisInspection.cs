@@ -87,7 +87,7 @@ internal static class RedisInspection
         Add("GET", epoch);
         Run("rename", RedisScripts.Rename, 1, Keys, "a", "b");
         Add("HDEL", Keys, "b");
-        Run("release", RedisScripts.Release, 3, due, inflight, epoch, "probe:0", "60", "trace", "");
+        Run("release", RedisScripts.Release, 3, due, inflight, epoch, "probe:0", "60", "1", "2", "trace");
         Add("ZRANGE", due, "0", "0", "WITHSCORES");
         Add("ZCARD", due);
         Add("UNLINK", due, inflight, stored, epoch, Keys);

@@ -48,23 +48,19 @@ internal static class RedisScripts
         local holder = redis.call('GET', KEYS[3])
         if not holder then return -1 end
         if holder ~= ARGV[1] then return holder == 'nobody' and -1 or -2 end
-        local most = tonumber(ARGV[4])
         local claimed = {}
-        local skip = 0
-        local none = redis.call('ZCARD', KEYS[2]) == 0
-        while #claimed < most do
-          local some = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', skip, math.min(500, most - #claimed), 'WITHSCORES')
-          if #some == 0 then break end
-          if none then
-            local armed = {}
-            for i = 1, #some, 2 do
-              claimed[#claimed + 1] = some[i]
-              armed[i] = some[i + 1]
-              armed[i + 1] = some[i]
-            end
-            redis.call('ZADD', KEYS[2], unpack(armed))
-            redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #some / 2 - 1)
-          else
+        if redis.call('ZCARD', KEYS[2]) == 0 then
+          local count = redis.call('ZRANGESTORE', KEYS[2], KEYS[1], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', 0, ARGV[4])
+          if count > 0 then
+            claimed = redis.call('ZRANGE', KEYS[2], 0, -1)
+            redis.call('ZREMRANGEBYRANK', KEYS[1], 0, count - 1)
+          end
+        else
+          local most = tonumber(ARGV[4])
+          local skip = 0
+          while #claimed < most do
+            local some = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', skip, math.min(500, most - #claimed), 'WITHSCORES')
+            if #some == 0 then break end
             for i = 1, #some, 2 do
               if redis.call('ZADD', KEYS[2], 'NX', some[i + 1], some[i]) == 1 then
                 redis.call('ZREM', KEYS[1], some[i])
@@ -83,23 +79,21 @@ internal static class RedisScripts
         """);
 
     /// <summary>
-    /// Ends the claim of traces. Keys: due, inflight, epoch. Arguments: the claimer's token, seconds to live, then for each trace its name and its next deadline, which is empty where it has
-    /// none. 1; or <see cref="Lost"/>, <see cref="Lapsed"/> with nothing done.
+    /// Ends the claim of traces. Keys: due, inflight, epoch. Arguments: the claimer's token, seconds to live, the number of traces of which spans stay, for each of these its next deadline
+    /// and its name, then the names of those that have gone as a whole. 1; or <see cref="Lost"/>, <see cref="Lapsed"/> with nothing done.
     /// </summary>
     public static readonly RespScript Release = new(MayRunWhenFull + """
         local holder = redis.call('GET', KEYS[3])
         if not holder then return -1 end
         if holder ~= ARGV[1] then return holder == 'nobody' and -1 or -2 end
-        local gone = {}
-        for i = 3, #ARGV, 2 do
-          if ARGV[i + 1] == '' then
-            gone[#gone + 1] = ARGV[i]
-          elseif redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
-            redis.call('ZADD', KEYS[1], 'LT', ARGV[i + 1], ARGV[i])
+        local gone = 4 + 2 * tonumber(ARGV[3])
+        for i = 4, gone - 1, 2 do
+          if redis.call('ZREM', KEYS[2], ARGV[i + 1]) == 1 then
+            redis.call('ZADD', KEYS[1], 'LT', ARGV[i], ARGV[i + 1])
           end
         end
-        for first = 1, #gone, 1000 do
-          redis.call('ZREM', KEYS[2], unpack(gone, first, math.min(first + 999, #gone)))
+        for first = gone, #ARGV, 1000 do
+          redis.call('ZREM', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
         end
         redis.call('EXPIRE', KEYS[1], ARGV[2])
         return 1

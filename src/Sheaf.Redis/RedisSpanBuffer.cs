@@ -32,7 +32,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     private readonly long[] _mayBeEmpty; // by shard: traces put back by takeovers, whose records may have been removed already
     private readonly Func<ShardId, long>? _storedThrough;
     private readonly Action<FaultPoint>? _faults;
-    private readonly string _secondsToLive;
+    private readonly long _secondsToLive;
     private readonly RespBatch _commands = new();
     private readonly RespBatch _reading = new();
     private readonly RecordPayloads _payloads;
@@ -67,7 +67,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         _appenders = new ShardAppender?[options.Shards];
         _tokens = new byte[]?[options.Shards];
         _mayBeEmpty = new long[options.Shards];
-        _secondsToLive = ((long)options.TimeToLive.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        _secondsToLive = (long)options.TimeToLive.TotalSeconds;
         _payloads = new RecordPayloads(options.CompressionLevel);
         _memory = new RedisMemory(_link, options);
     }
@@ -107,7 +107,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         foreach (ShardId shard in shards.Span)
         {
             BeginScript(_commands, RedisScripts.TakeOver, shard, arguments: 2);
-            _commands.Add(Encoding.ASCII.GetBytes(_secondsToLive));
+            _commands.Add(_secondsToLive);
             _commands.Add(Encoding.ASCII.GetBytes(name));
         }
         await _link.ExecuteAsync(_commands, cancel);
@@ -133,7 +133,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         _commands.Clear();
         BeginScript(_commands, RedisScripts.Claim, shard, arguments: 4);
         _commands.Add(TokenOf(shard));
-        _commands.Add(Encoding.ASCII.GetBytes(_secondsToLive));
+        _commands.Add(_secondsToLive);
         _commands.Add(beforeMs == long.MaxValue ? "+inf"u8 : Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"({beforeMs}")));
         _commands.Add(maxTraces);
         await _link.ExecuteAsync(_commands, cancel);
@@ -516,26 +516,36 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     {
         if (count == 0) return;
         _commands.Clear();
-        WriteRelease(batch, first, count);
+        WriteRelease(batch, batch.Traces.Slice(first, count));
         await _link.ExecuteAsync(_commands, cancel);
         _link.ThrowIfError(_commands.Reply(0), "ending a claim");
         ThrowIfNotHolding(batch.Shard, _commands.Reply(0).Integer);
     }
 
-    private void WriteRelease(ClaimBatch batch, int first, int count)
+    private void WriteRelease(ClaimBatch batch, ReadOnlySpan<ClaimedTrace> traces)
     {
-        BeginScript(_commands, RedisScripts.Release, batch.Shard, arguments: 2 + (2 * count));
+        int staying = 0;
+        foreach (ref readonly ClaimedTrace trace in traces)
+            if (NextDeadlineOf(trace) != SegmentRules.Never) staying++;
+        BeginScript(_commands, RedisScripts.Release, batch.Shard, arguments: 3 + traces.Length + staying);
         _commands.Add(TokenOf(batch.Shard));
-        _commands.Add(Encoding.ASCII.GetBytes(_secondsToLive));
+        _commands.Add(_secondsToLive);
+        _commands.Add(staying);
         Span<byte> name = stackalloc byte[RedisKeys.LongestTraceName];
-        foreach (ref readonly ClaimedTrace trace in batch.Traces.Slice(first, count))
+        foreach (ref readonly ClaimedTrace trace in traces)
         {
+            if (NextDeadlineOf(trace) == SegmentRules.Never) continue;
+            _commands.Add(NextDeadlineOf(trace));
             _commands.Add(name[..RedisKeys.WriteTraceName(trace.Key, name)]);
-            long next = Math.Min(trace.NextDeadlineMs, trace.Token);
-            if (next == SegmentRules.Never) _commands.Add(ReadOnlySpan<byte>.Empty);
-            else _commands.Add(next);
+        }
+        foreach (ref readonly ClaimedTrace trace in traces)
+        {
+            if (NextDeadlineOf(trace) == SegmentRules.Never) _commands.Add(name[..RedisKeys.WriteTraceName(trace.Key, name)]);
         }
     }
+
+    /// <summary>Of what stays of it, or of what has come to it meanwhile.</summary>
+    private static long NextDeadlineOf(in ClaimedTrace trace) => Math.Min(trace.NextDeadlineMs, trace.Token);
 
     private void BeginScript(RespBatch commands, RespScript script, ShardId shard, int arguments)
     {

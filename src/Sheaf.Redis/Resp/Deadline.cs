@@ -36,6 +36,8 @@ internal sealed class Deadline : IDisposable
 
     public bool IsOver => Token.IsCancellationRequested || Left == TimeSpan.Zero;
 
+    public bool IsCancelledByCaller => _caller.IsCancellationRequested;
+
     /// <exception cref="OperationCanceledException">The caller has cancelled.</exception>
     public void ThrowIfCancelledByCaller() => _caller.ThrowIfCancellationRequested();
 

@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-
 namespace Sheaf.Redis.Resp;
 
 /// <summary>
@@ -178,13 +175,10 @@ public abstract class RedisClient : IAsyncDisposable
         }
         catch (Exception e)
         {
-            part.Node.Pool.Expire();
-            if (e is IOException or SocketException)
-            {
-                throw new RedisUnavailableException(
-                    $"{Address}: {part.Node}: the connection was lost with {part.Count} commands on their way: {e.Message}; they may have been executed or not", e);
-            }
-            throw;
+            if (!deadline.IsCancelledByCaller) part.Node.Pool.Expire(); // the others are as dead, probably
+            if (e is not IOException) throw;
+            throw new RedisUnavailableException(
+                $"{Address}: {part.Node}: the connection was lost with {part.Count} commands on their way: {e.Message}; they may have been executed or not", e);
         }
         part.Node.Pool.Return(connection);
     }

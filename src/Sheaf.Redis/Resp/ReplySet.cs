@@ -56,7 +56,7 @@ internal sealed class ReplySet
     /// <param name="maxBytes">Most that the next replies may take together, their table included.</param>
     public void Reset(long maxBytes)
     {
-        _bytes.Settle(_length);
+        if (_length > 0) _bytes.Settle(_length);
         if (_tokens.Length > TokensKept && _tokenCount < _tokens.Length / 4) _tokens = new ReplyToken[_tokens.Length / 2];
         if (_roots.Length > TokensKept && Count < _roots.Length / 4) _roots = new int[_roots.Length / 2];
         _maxBytes = maxBytes;

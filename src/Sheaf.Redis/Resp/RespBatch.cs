@@ -5,7 +5,8 @@ namespace Sheaf.Redis.Resp;
 
 /// <summary>
 /// Commands that are sent in one go, and their replies. Owner: one operation at a time; used again, so that nothing is allocated per command. Commands
-/// from <c>MULTI</c> to <c>EXEC</c> or <c>DISCARD</c> are one unit: with one slot, and repeated as a whole where the server has not executed it.
+/// from <c>MULTI</c> to <c>EXEC</c> or <c>DISCARD</c> are one unit: with one slot, and repeated as a whole where the server has discarded it as a
+/// whole. (A script that the server lacks is noticed while a transaction is executed already: its <c>NOSCRIPT</c> is in the reply to <c>EXEC</c>.)
 /// </summary>
 /// <remarks>
 /// Connections are shared by turns. Commands that change one for those that come after (<c>SELECT</c>, <c>SUBSCRIBE</c>, <c>WATCH</c>,
@@ -88,6 +89,7 @@ public sealed class RespBatch
     public Span<byte> AddUninitialized(int length)
     {
         ThrowIfExecuting();
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (_wordsLeft == 0) throw new InvalidOperationException("a word without a command, or more words than its command was begun with");
         _wordsLeft--;
         _isFirstWord = false;

@@ -7,6 +7,7 @@ namespace Sheaf.Redis.Resp;
 internal sealed class SingleClient : RedisClient
 {
     private readonly RedisNode _node;
+    private IReadOnlyList<RedisNode>? _primaries;
 
     public SingleClient(RedisAddress.Standalone address, RedisClientOptions options, TlsCredentials? tls) : base(address, options, tls) =>
         _node = NodeAt(address.Server.ToString(), new DnsEndPoint(address.Server.Host, address.Server.Port), address.Database, tls);
@@ -28,7 +29,7 @@ internal sealed class SingleClient : RedisClient
 
     public override bool IsCluster => false;
 
-    public override IReadOnlyList<RedisNode> Primaries => [_node];
+    public override IReadOnlyList<RedisNode> Primaries => _primaries ??= [_node];
 
     public override ValueTask ExecuteAsync(RespBatch batch, CancellationToken cancel) =>
         ExecuteInRoundsAsync(cluster: null, _node, batch, cancel);

@@ -6,43 +6,40 @@ using Sheaf.TestKit.Redis;
 
 namespace Sheaf.SystemTests.Redis;
 
-/// <summary>A server for all tests of a class; each test finds it empty.</summary>
-public sealed class RedisServerFixture : IAsyncLifetime
+/// <summary>The contract of every engine, on real servers. Each test finds them empty.</summary>
+public abstract class RedisBufferContract : BufferContract, IAsyncLifetime
 {
-    public RedisServer Server { get; private set; } = null!;
+    /// <summary>
+    /// Share of the servers' memory that the engine is told to use, so that it is what the contract calls full: commands on their way take memory too.
+    /// </summary>
+    private protected const double Share = 0.25;
 
-    // More than what counts as full for the contract, since commands on their way take memory too: the engine is told which share of it may be used.
-    public const double Share = 0.25;
+    /// <summary>What the servers may use together.</summary>
+    private protected const long ServerMemory = (long)(MaxBytes / Share);
 
-    public async Task InitializeAsync() => Server = await RedisServer.StartAsync($"maxmemory {(long)(BufferContract.MaxBytes / Share)}");
-
-    public async Task DisposeAsync() => await Server.DisposeAsync();
-}
-
-/// <summary>The contract of every engine, on a real server: plain, compressed, with the older protocol.</summary>
-public abstract class RedisBufferContract(RedisServerFixture fixture) : BufferContract, IAsyncLifetime
-{
     private readonly List<IAsyncDisposable> _open = [];
     private RedisBuffer _buffer = null!;
 
-    private protected virtual int CompressionLevel => RedisBufferOptions.NotCompressed;
+    private protected abstract RedisAddress Address { get; }
 
     private protected virtual int Protocol => 3;
 
     public async Task InitializeAsync()
     {
-        await using (RedisClient client = await RedisClient.ConnectAsync(fixture.Server.Address, new RedisClientOptions(), default))
+        await using (RedisClient client = await RedisClient.ConnectAsync(Address, new RedisClientOptions(), default))
         {
-            var flush = new RespBatch();
-            flush.Begin(1, HashSlot.Any);
-            flush.Add("FLUSHALL"u8);
-            await client.ExecuteAsync(flush, default);
+            foreach (RedisNode node in client.Primaries)
+            {
+                var flush = new RespBatch();
+                flush.Begin(1, HashSlot.Any);
+                flush.Add("FLUSHALL"u8);
+                await client.ExecuteOnAsync(node, flush, default);
+            }
         }
         _buffer = await RedisBuffer.OpenAsync(
-            new RedisBufferOptions(fixture.Server.Address, Rules, ShardCount)
+            new RedisBufferOptions(Address, Rules, ShardCount)
             {
-                CompressionLevel = CompressionLevel,
-                MaxMemoryShare = RedisServerFixture.Share,
+                MaxMemoryShare = Share,
                 LoadInterval = TimeSpan.Zero,
                 Client = new RedisClientOptions { Protocol = Protocol },
             },
@@ -62,11 +59,46 @@ public abstract class RedisBufferContract(RedisServerFixture fixture) : BufferCo
         _open.Add(client);
         return new(client);
     }
+
+    /// <summary>One server for all tests of a class.</summary>
+    public sealed class OneServer : IAsyncLifetime
+    {
+        public RedisServer Server { get; private set; } = null!;
+
+        public async Task InitializeAsync() => Server = await RedisServer.StartAsync($"maxmemory {ServerMemory}");
+
+        public async Task DisposeAsync() => await Server.DisposeAsync();
+    }
+
+    /// <summary>Three primaries for all tests of a class.</summary>
+    public sealed class ThreeNodes : IAsyncLifetime
+    {
+        public RedisCluster Cluster { get; private set; } = null!;
+
+        public async Task InitializeAsync()
+        {
+            Cluster = await RedisCluster.StartAsync();
+            for (int node = 0; node < RedisCluster.PrimaryCount; node++)
+                await Cluster.AskAsync(node, "CONFIG", "SET", "maxmemory", $"{ServerMemory / RedisCluster.PrimaryCount}");
+        }
+
+        public async Task DisposeAsync() => await Cluster.DisposeAsync();
+    }
 }
 
-public sealed class PlainRedisBufferContract(RedisServerFixture fixture) : RedisBufferContract(fixture), IClassFixture<RedisServerFixture>;
-
-public sealed class OlderProtocolRedisBufferContract(RedisServerFixture fixture) : RedisBufferContract(fixture), IClassFixture<RedisServerFixture>
+public sealed class ServerBufferContract(RedisBufferContract.OneServer fixture) : RedisBufferContract, IClassFixture<RedisBufferContract.OneServer>
 {
+    private protected override RedisAddress Address => fixture.Server.Address;
+}
+
+public sealed class OlderProtocolBufferContract(RedisBufferContract.OneServer fixture) : RedisBufferContract, IClassFixture<RedisBufferContract.OneServer>
+{
+    private protected override RedisAddress Address => fixture.Server.Address;
+
     private protected override int Protocol => 2;
+}
+
+public sealed class ClusterBufferContract(RedisBufferContract.ThreeNodes fixture) : RedisBufferContract, IClassFixture<RedisBufferContract.ThreeNodes>
+{
+    private protected override RedisAddress Address => fixture.Cluster.Address;
 }

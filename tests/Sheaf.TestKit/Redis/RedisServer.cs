@@ -43,10 +43,6 @@ public sealed record RedisServerOptions
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
-    private const int KillSignal = 9;
-    private const int StopSignalNumber = 19;
-    private const int ContinueSignal = 18;
-
     private static readonly Lock AllLock = new();
     private static readonly HashSet<Process> All = [];
 
@@ -124,10 +120,10 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Stops it in its tracks (SIGSTOP); its sockets stay open.</summary>
-    public Task StopSignalAsync() => SignalAsync(StopSignalNumber);
+    public Task StopSignalAsync() => SignalAsync("STOP");
 
     /// <summary>Lets it go on (SIGCONT).</summary>
-    public Task ContinueAsync() => SignalAsync(ContinueSignal);
+    public Task ContinueAsync() => SignalAsync("CONT");
 
     /// <summary>Kills it where it still runs, and starts it again on the same port in the same folder.</summary>
     /// <param name="keepData">What it has written to its files is kept.</param>
@@ -187,11 +183,11 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    private async Task SignalAsync(int signal)
+    private async Task SignalAsync(string signal)
     {
-        using Process kill = Process.Start("kill", [$"-{signal.ToString(CultureInfo.InvariantCulture)}", ProcessId.ToString(CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", [$"-{signal}", ProcessId.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
-        if (kill.ExitCode != 0) throw new InvalidOperationException($"signal {signal} could not be sent to redis-server");
+        if (kill.ExitCode != 0) throw new InvalidOperationException($"SIG{signal} could not be sent to redis-server");
     }
 
     private async Task<bool> TryLaunchAsync()
@@ -199,6 +195,7 @@ public sealed class RedisServer : IAsyncDisposable
         string configuration = _folder.File("redis.conf");
         // A sentinel keeps its state in its configuration file: a restart takes what it has written there.
         if (!_options.IsSentinel || !File.Exists(configuration)) await File.WriteAllTextAsync(configuration, Configuration());
+        File.Delete(_folder.File("log"));
         var start = new ProcessStartInfo("redis-server", _options.IsSentinel ? [configuration, "--sentinel"] : [configuration]) { WorkingDirectory = Folder };
         try
         {
@@ -219,13 +216,17 @@ public sealed class RedisServer : IAsyncDisposable
             }
             await Task.Delay(2);
         }
-        return !_process.HasExited; // else another server has our port
+        return true;
     }
 
-    /// <summary>Whether it answers PING. A refusal because of a password is an answer.</summary>
+    /// <summary>
+    /// Whether it says that it is ready, and answers PING (a refusal because of a password is an answer). Its log is its own: were there only the
+    /// answer, it could come from another server that has taken our port.
+    /// </summary>
     private async Task<bool> AnswersAsync()
     {
-        if (_options.Listening == RedisListening.Tls) return Log.Contains("Ready to accept connections", StringComparison.Ordinal);
+        if (!Log.Contains(_options.IsSentinel ? "Sentinel ID is" : "ready to accept connections", StringComparison.OrdinalIgnoreCase)) return false;
+        if (_options.Listening == RedisListening.Tls) return true;
         EndPoint endpoint = _options.Listening == RedisListening.UnixSocket
             ? new UnixDomainSocketEndPoint(SocketPath)
             : new IPEndPoint(IPAddress.Loopback, Port);
