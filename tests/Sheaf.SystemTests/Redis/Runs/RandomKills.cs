@@ -44,6 +44,7 @@ public sealed class RandomKills(ITestOutputHelper said) : RedisRunTest
         for (int life = 1; ; life++)
         {
             bool isDisturbed = tally.All < wanted;
+            FaultSeed = chance.Next();
             await using SheafProcess sheaf = StartFed(
                 server.Uri, isDisturbed ? Faults : null, [.. life == 1 ? Array.Empty<string>() : [Resume], "--flusher-processes", "3", "--output", output, "--dead-letter", $"file:{dead}"]);
             Task<Ended> running = FeedToEndAsync(sheaf, input, chance.Next(5_000, 60_000));
@@ -53,6 +54,12 @@ public sealed class RandomKills(ITestOutputHelper said) : RedisRunTest
             if (run.ExitCode == 137)
             {
                 tally.Parents++;
+                continue;
+            }
+            if (run.ExitCode == 1 && run.Error.Contains("ended during start-up (exit code 137", StringComparison.Ordinal))
+            {
+                // Killed while others were still starting: such a run does not begin, by design.
+                tally.Workers++;
                 continue;
             }
             if (run.ExitCode == 1 && run.Error.Contains("was restarted 10 times", StringComparison.Ordinal))

@@ -24,10 +24,14 @@ public abstract partial class RedisRunTest : ProcessTest
     /// <param name="faults">As <c>SHEAF_FAULT_POINTS</c> has them; null: none.</param>
     private protected SheafProcess Start(string uri, SharedLoad load, string? faults, params string[] words) => StartOn(uri, load.Input, faults, words);
 
+    /// <summary>Of the faults that are left to chance; null: whatever comes.</summary>
+    private protected int? FaultSeed { get; set; }
+
     private protected SheafProcess StartOn(string uri, string input, string? faults, params string[] words)
     {
         var variables = new Dictionary<string, string>();
         if (faults is not null) variables["SHEAF_FAULT_POINTS"] = faults;
+        if (FaultSeed is { } seed) variables["SHEAF_SEED"] = seed.ToString(CultureInfo.InvariantCulture);
         List<string> all =
         [
             "process-spans", "--summary", "json", "--input", input, "--buffer", uri, "--flusher-processes", "2", "--max-flush-segments", "20", "--dead-letter", "file:dead.jsonl",
