@@ -9,6 +9,9 @@ internal sealed class RedisMemory(RedisLink link, RedisBufferOptions options)
     /// <summary>Where the input is not to pause before the server itself has no room, the load stays below 1.</summary>
     private const double BelowFull = 0.999;
 
+    /// <summary>The input waits for the answer. A node of a cluster that has died answers nothing until it is replaced, and what the others take need not wait for that.</summary>
+    private static readonly TimeSpan s_mostWaiting = TimeSpan.FromSeconds(1);
+
     private readonly RespBatch _commands = new();
     private long _askedAt;
     private double _load;
@@ -21,9 +24,11 @@ internal sealed class RedisMemory(RedisLink link, RedisBufferOptions options)
     {
         TimeProvider time = options.Client.Time;
         if (_askedAt != 0 && time.GetElapsedTime(_askedAt) < options.LoadInterval) return _load;
+        using var patience = new CancellationTokenSource(s_mostWaiting, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
         try
         {
-            RedisClient client = await link.ConnectAsync(cancel);
+            RedisClient client = await link.ConnectAsync(either.Token);
             long used = 0, most = 0;
             foreach (RedisNode node in client.Primaries)
             {
@@ -31,7 +36,7 @@ internal sealed class RedisMemory(RedisLink link, RedisBufferOptions options)
                 _commands.Begin(2, HashSlot.Any);
                 _commands.Add("INFO"u8);
                 _commands.Add("memory"u8);
-                await client.ExecuteOnAsync(node, _commands, cancel);
+                await client.ExecuteOnAsync(node, _commands, either.Token);
                 RespReply info = _commands.Reply(0);
                 link.ThrowIfError(info, "INFO memory");
                 used += Field(info.Bytes, "used_memory:"u8);
@@ -40,6 +45,10 @@ internal sealed class RedisMemory(RedisLink link, RedisBufferOptions options)
             }
             double share = most > 0 ? (double)used / most : 0;
             _load = options.MaxMemoryShare < 1 ? share / options.MaxMemoryShare : Math.Min(share, BelowFull);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // See above: what it was last.
         }
         catch (SheafException e) when (e is RedisUnavailableException or RedisRefusedException or RespProtocolException or BufferUnavailableException)
         {

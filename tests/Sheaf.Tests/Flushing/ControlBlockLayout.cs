@@ -71,7 +71,7 @@ public sealed class ControlBlockLayout : IDisposable
         long[] cells = Cells();
         Assert.Equal([103, 104, 1, 106], cells[3..7]);
         Assert.Equal([2, 201, 7, 203, 204, 205], cells[Worker1..(Worker1 + 6)]);
-        Assert.Equal([0, .. Enumerable.Range(401, 5).Select(n => (long)n), .. Enumerable.Range(406, 9).Select(n => (long)n), 0], cells[Shard2..(Shard2 + 16)]);
+        Assert.Equal([0, .. Enumerable.Range(401, 5).Select(n => (long)n), .. Enumerable.Range(406, 10).Select(n => (long)n)], cells[Shard2..(Shard2 + 16)]);
         Assert.Equal([416, 1, 418, 419, 420], cells[(Shard2 + 16)..(Shard2 + 21)]);
         Assert.Equal([300, 301], cells[Accounted1..(Accounted1 + 2)]);
         Assert.Equal([302, 303], cells[^2..]);

@@ -148,7 +148,7 @@ public sealed class FailingServers : RedisRunTest
         SharedLoad load = await SharedLoad.GetAsync();
         await TextAsync(server, ["MSET", .. Enumerable.Range(0, 2000).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
         Task restart = server.RestartAsync();
-        await Eventually.TrueAsync(() => server.Log.Split("Server initialized").Length > 2, "a server that is there again");
+        await Eventually.TrueAsync(() => server.Log.Contains("Server initialized", StringComparison.Ordinal) && !server.Log.Contains("eady to accept", StringComparison.Ordinal), "a server that is loading");
         Ended run = await RunAsync(server.Uri, load);
         await restart;
         run.AssertEnded(0);
