@@ -180,7 +180,7 @@ public sealed class RedisBuffer : IAsyncDisposable
         for (int s = 0; s < samples.Length; s++)
         {
             long earliest = SegmentRules.Never;
-            foreach ((_, long score) in RedisSpanBuffer.Scored(_commands.Reply((PerShard * s) + 2))) earliest = score;
+            foreach ((_, long score) in ShardSurvey.Scored(_commands.Reply((PerShard * s) + 2))) earliest = score;
             samples[s] = new ShardSample(_commands.Reply(PerShard * s).Integer + _commands.Reply((PerShard * s) + 1).Integer, earliest);
         }
         return samples;

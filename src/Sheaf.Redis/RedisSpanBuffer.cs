@@ -18,8 +18,6 @@ namespace Sheaf.Redis;
 /// </remarks>
 public sealed class RedisSpanBuffer : ISpanBuffer
 {
-    private const int MeasurePage = 500;
-
     /// <summary>The epoch of a shard that nobody has taken over since it began. A claimer who finds it in the place of his token has lost what was there. The scripts know it too.</summary>
     private static ReadOnlySpan<byte> Nobody => "nobody"u8;
 
@@ -35,22 +33,12 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     private readonly long _secondsToLive;
     private readonly RespBatch _commands = new();
     private readonly RespBatch _reading = new();
-    private readonly RecordPayloads _payloads;
+    private readonly ClaimedPayloads _payloads;
     private readonly List<int> _empty = [];
     private readonly RedisMemory _memory;
-    private RecordPlace[] _places = [];
-    private byte[] _arena = [];
-    private byte[] _name = new byte[1024];
+    private readonly TraceReader _traces;
+    private readonly RecordRemover _remover;
     private volatile bool _fenced;
-
-    /// <summary>Where the payloads of a record lie that were read last.</summary>
-    private struct RecordPlace
-    {
-        public bool IsWanted;
-        public bool IsPlain;
-        public RespReply Value;
-        public int Start;
-    }
 
     /// <param name="storedThrough">
     /// The source offset up to which a shard's input is stored, asked at every claim: what lies behind it is left alone, since it may be there in part. Null: everything counts.
@@ -68,7 +56,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         _tokens = new byte[]?[options.Shards];
         _mayBeEmpty = new long[options.Shards];
         _secondsToLive = (long)options.TimeToLive.TotalSeconds;
-        _payloads = new RecordPayloads(options.CompressionLevel);
+        _traces = new TraceReader(_keys, options.Rules, _link);
+        _payloads = new ClaimedPayloads(_keys, options.CompressionLevel, _link);
+        _remover = new RecordRemover(_keys);
         _memory = new RedisMemory(_link, options);
     }
 
@@ -143,16 +133,15 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         if (names.Count == 0) return;
 
         _reading.Clear();
-        WriteReads(shard, names);
+        foreach (RespReply name in names.Children) _traces.Write(shard, TraceReader.NameOf(name), _reading);
         await _link.ExecuteAsync(_reading, cancel);
         int index = 0;
         _empty.Clear();
         foreach (RespReply name in names.Children)
         {
             RespReply records = _reading.Reply(index);
-            _link.ThrowIfError(records, "reading what is known of a trace");
+            _traces.Read(TraceReader.NameOf(name), records, storedThrough, into);
             if (records.Count == 0) _empty.Add(index);
-            AddTrace(into, ReadTraceName(name), records, storedThrough);
             index++;
         }
         if (_empty.Count > 0) await ReleaseEmptyAsync(shard, into, cancel);
@@ -163,20 +152,13 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         ThrowIfFenced();
         _reading.Clear();
         WriteGetEpoch(_reading, batch.Shard);
-        MarkWanted(batch, spans.Span);
-        WritePayloadReads(batch);
+        _payloads.WriteReads(batch, spans.Span, _reading);
         await _link.ExecuteAsync(_reading, cancel);
         ThrowIfNotHolding(batch.Shard, _reading.Reply(0));
-        TakePayloads(batch);
+        if (!_payloads.TryTake(batch, _reading, firstReply: 1)) throw Lost(batch.Shard); // it was there at the claim, and only its claimer takes it away
     }
 
-    public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span)
-    {
-        ref readonly BufferedSpan buffered = ref batch.Spans[span];
-        ref readonly RecordPlace place = ref _places[(int)(buffered.PayloadRef >> 32)];
-        int start = place.Start + (int)(uint)buffered.PayloadRef;
-        return (place.IsPlain ? place.Value.Bytes : _arena).Slice(start, buffered.PayloadLength);
-    }
+    public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => _payloads.Of(batch.Spans[span]);
 
     public async ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel)
     {
@@ -189,64 +171,15 @@ public sealed class RedisSpanBuffer : ISpanBuffer
 
         (int first, int count) = traces.GetOffsetAndLength(batch.TraceCount);
         _commands.Clear();
-        WriteRemovals(batch, first, count);
+        _remover.Write(batch, first, count, _commands);
         if (_commands.Count > 0) await _link.ExecuteAsync(_commands, cancel);
         for (int i = 0; i < _commands.Count; i++) _link.ThrowIfError(_commands.Reply(i), "removing records");
         _faults?.Invoke(FaultPoint.AfterRecordsRemoved);
         await ReleaseAsync(batch, first, count, cancel);
     }
 
-    /// <inheritdoc/>
-    /// <remarks>Looks at every trace of the shard. Deliveries that are stored twice count once, and what lies behind the stored mark does not count.</remarks>
-    public async ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel)
-    {
-        long storedThrough = _storedThrough is null ? long.MaxValue : _storedThrough(shard);
-        var seen = new HashSet<TraceKey>();
-        var claim = new ClaimBatch();
-        long spans = 0, bytes = 0, earliest = SegmentRules.Never;
-        foreach (byte[] key in (byte[][])[_shards[shard.Value].Due, _shards[shard.Value].Inflight])
-        {
-            bool isDue = key == _shards[shard.Value].Due;
-            for (long at = 0; ; at += MeasurePage)
-            {
-                _commands.Clear();
-                _commands.Begin(5, _shards[shard.Value].Slot);
-                _commands.Add("ZRANGE"u8);
-                _commands.Add(key);
-                _commands.Add(at);
-                _commands.Add(at + MeasurePage - 1);
-                _commands.Add("WITHSCORES"u8);
-                await _link.ExecuteAsync(_commands, cancel);
-                RespReply page = _commands.Reply(0);
-                _link.ThrowIfError(page, "reading which traces there are");
-                if (page.Count == 0) break;
-
-                claim.Reset(shard);
-                _reading.Clear();
-                var names = new List<TraceKey>();
-                foreach ((RespReply name, long deadline) in Scored(page))
-                {
-                    if (isDue) earliest = Math.Min(earliest, deadline);
-                    TraceKey trace = ReadTraceName(name);
-                    if (!seen.Add(trace)) continue;
-                    names.Add(trace);
-                    WriteRead(shard, trace);
-                }
-                if (names.Count == 0) continue;
-                await _link.ExecuteAsync(_reading, cancel);
-                for (int i = 0; i < names.Count; i++)
-                {
-                    _link.ThrowIfError(_reading.Reply(i), "reading what is known of a trace");
-                    AddTrace(claim, names[i], _reading.Reply(i), storedThrough);
-                    if (claim.SpansOf(claim.Traces[i]).IsEmpty) seen.Remove(names[i]);
-                    (int ofTrace, long bytesOfTrace) = Deliveries(claim.SpansOf(claim.Traces[i]));
-                    spans += ofTrace;
-                    bytes += bytesOfTrace;
-                }
-            }
-        }
-        return new BufferDepth(spans, seen.Count, bytes, earliest);
-    }
+    public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) =>
+        new ShardSurvey(_link, _shards[shard.Value], _traces).MeasureAsync(shard, _storedThrough is null ? long.MaxValue : _storedThrough(shard), cancel);
 
     public ValueTask<double> LoadAsync(CancellationToken cancel) => _memory.LoadAsync(cancel);
 
@@ -268,83 +201,6 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         commands.Add(secondsToLive);
     }
 
-    /// <summary>The members of a sorted set with their scores; RESP 3 pairs them, RESP 2 does not.</summary>
-    internal static IEnumerable<(RespReply Member, long Score)> Scored(RespReply page)
-    {
-        if (page.Count == 0) yield break;
-        RespReply child = page.First();
-        bool arePairs = child.Count == 2;
-        for (int left = page.Count; left > 0;)
-        {
-            RespReply member = arePairs ? child.First() : child;
-            RespReply score = member.Next();
-            yield return (member, (long)score.Number);
-            left -= arePairs ? 1 : 2;
-            if (left > 0) child = (arePairs ? child : score).Next();
-        }
-    }
-
-    private static (int Spans, long Bytes) Deliveries(ReadOnlySpan<BufferedSpan> spans)
-    {
-        int count = 0;
-        long bytes = 0, last = long.MinValue;
-        foreach (ref readonly BufferedSpan span in spans)
-        {
-            if (span.SourceOffset == last) continue;
-            last = span.SourceOffset;
-            count++;
-            bytes += span.PayloadLength;
-        }
-        return (count, bytes);
-    }
-
-    private static TraceKey ReadTraceName(in RespReply name) => RedisKeys.TryReadTraceName(name.Bytes, out TraceKey trace)
-        ? trace
-        : throw new InvalidDataException($"{name} among the traces of a shard is none: something else writes to Sheaf's keys");
-
-    private void WriteReads(ShardId shard, RespReply names)
-    {
-        foreach (RespReply name in names.Children) WriteRead(shard, ReadTraceName(name));
-    }
-
-    private void WriteRead(ShardId shard, in TraceKey trace)
-    {
-        Span<byte> key = stackalloc byte[_keys.LongestTraceKey];
-        key = key[.._keys.WriteTraceKey(shard, trace, key)];
-        _reading.Begin(2, _keys.SlotOf(key));
-        _reading.Add("HKEYS"u8);
-        _reading.Add(key);
-    }
-
-    /// <summary>
-    /// Adds a trace with what counts of it. Its token is the earliest deadline of what does not: that is being stored just now, and may have been armed already for this claim to take
-    /// away.
-    /// </summary>
-    private void AddTrace(ClaimBatch into, in TraceKey trace, in RespReply records, long storedThrough)
-    {
-        into.AddTrace(trace, token: SegmentRules.Never);
-        foreach (RespReply name in records.Children)
-        {
-            RecordName.Reader reader = RecordName.Read(name.Bytes);
-            BufferedSpan span = default;
-            int record = -1;
-            while (reader.TryRead(ref span, out int start))
-            {
-                // A record is of one batch, and that is stored as a whole or not.
-                if (span.SourceOffset > storedThrough)
-                {
-                    ref ClaimedTrace claimed = ref into.Traces[^1];
-                    claimed.Token = Math.Min(claimed.Token, _options.Rules.EarliestDeadline(span.StreamTimeMs, span.IsSegmentRoot));
-                    continue;
-                }
-                if (record < 0) record = into.AddRecord(name.Bytes);
-                span.PayloadRef = ((long)record << 32) | (uint)start;
-                into.AddSpan() = span;
-            }
-        }
-        into.SortSpans();
-    }
-
     /// <summary>
     /// Traces that are due and have no records: a claimer before has died between the removal of the records and the end of the claim. If there are more of them than it can have left,
     /// the server has lost them.
@@ -357,159 +213,6 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         if (!lost) return; // they leave with the others
         foreach (int trace in _empty) await ReleaseAsync(batch, trace, 1, cancel);
         throw Lost(shard);
-    }
-
-    private void MarkWanted(ClaimBatch batch, ReadOnlySpan<int> spans)
-    {
-        int records = batch.Records.Length;
-        if (_places.Length < records) _places = new RecordPlace[Math.Max(records, 2 * _places.Length)];
-        _places.AsSpan(0, records).Clear();
-        foreach (int span in spans) _places[(int)(batch.Spans[span].PayloadRef >> 32)].IsWanted = true;
-    }
-
-    private void WritePayloadReads(ClaimBatch batch)
-    {
-        Span<byte> key = stackalloc byte[_keys.LongestTraceKey];
-        ReadOnlySpan<ClaimedRecord> records = batch.Records;
-        for (int first = 0, end; first < records.Length; first = end)
-        {
-            int wanted = 0;
-            for (end = first; end < records.Length && records[end].Trace == records[first].Trace; end++)
-                if (_places[end].IsWanted) wanted++;
-            if (wanted == 0) continue;
-            ReadOnlySpan<byte> trace = key[.._keys.WriteTraceKey(batch.Shard, batch.Traces[records[first].Trace].Key, key)];
-            _reading.Begin(2 + wanted, _keys.SlotOf(trace));
-            _reading.Add("HMGET"u8);
-            _reading.Add(trace);
-            for (int record = first; record < end; record++)
-                if (_places[record].IsWanted) _reading.Add(batch.NameOf(records[record]));
-        }
-    }
-
-    private void TakePayloads(ClaimBatch batch)
-    {
-        ReadOnlySpan<ClaimedRecord> records = batch.Records;
-        long compressed = 0;
-        int command = 0;
-        int trace = -1;
-        RespReply value = default;
-        for (int record = 0; record < records.Length; record++)
-        {
-            ref RecordPlace place = ref _places[record];
-            if (!place.IsWanted) continue;
-            if (records[record].Trace != trace)
-            {
-                trace = records[record].Trace;
-                RespReply values = _reading.Reply(++command);
-                _link.ThrowIfError(values, "reading payloads");
-                value = values.First();
-            }
-            else
-            {
-                value = value.Next();
-            }
-            if (value.IsNull) throw Lost(batch.Shard); // it was there at the claim, and only its claimer takes it away
-            place.Value = value;
-            place.IsPlain = RecordPayloads.TryGetPlain(value.Bytes, out place.Start);
-            if (place.IsPlain) continue;
-            place.Start = checked((int)compressed);
-            compressed += RecordPayloads.LengthOf(value.Bytes);
-        }
-        if (compressed == 0) return;
-        if (_arena.Length < compressed) _arena = GC.AllocateUninitializedArray<byte>((int)Math.Min(Array.MaxLength, Math.Max(compressed, 2L * _arena.Length)));
-        for (int record = 0; record < records.Length; record++)
-        {
-            ref readonly RecordPlace place = ref _places[record];
-            if (!place.IsWanted || place.IsPlain) continue;
-            ReadOnlySpan<byte> bytes = place.Value.Bytes;
-            _payloads.Decompress(bytes, _arena.AsSpan(place.Start, RecordPayloads.LengthOf(bytes)));
-        }
-    }
-
-    private void WriteRemovals(ClaimBatch batch, int firstTrace, int traceCount)
-    {
-        Span<byte> key = stackalloc byte[_keys.LongestTraceKey];
-        int[] left = CountLeft(batch, firstTrace, traceCount);
-        ReadOnlySpan<ClaimedRecord> records = batch.Records;
-        for (int first = 0, end; first < records.Length; first = end)
-        {
-            int trace = records[first].Trace;
-            int gone = 0;
-            for (end = first; end < records.Length && records[end].Trace == trace; end++)
-                if (left[end] == 0) gone++;
-            if (trace < firstTrace || trace >= firstTrace + traceCount) continue;
-            ReadOnlySpan<byte> traceKey = key[.._keys.WriteTraceKey(batch.Shard, batch.Traces[trace].Key, key)];
-            int slot = _keys.SlotOf(traceKey);
-            if (gone > 0)
-            {
-                _commands.Begin(2 + gone, slot);
-                _commands.Add("HDEL"u8);
-                _commands.Add(traceKey);
-                for (int record = first; record < end; record++)
-                    if (left[record] == 0) _commands.Add(batch.NameOf(records[record]));
-            }
-            for (int record = first; record < end; record++)
-            {
-                if (left[record] <= 0) continue;
-                _commands.Begin(6, slot);
-                _commands.Add("EVALSHA"u8);
-                _commands.Add(RedisScripts.Rename.Sha);
-                _commands.Add(1);
-                _commands.Add(traceKey);
-                _commands.Add(batch.NameOf(records[record]));
-                _commands.Add(NameOfRest(batch, record));
-            }
-        }
-    }
-
-    private const int Untouched = -1;
-
-    /// <summary>By record: how many of its spans stay; <see cref="Untouched"/> where all do.</summary>
-    private static int[] CountLeft(ClaimBatch batch, int firstTrace, int traceCount)
-    {
-        int[] left = new int[batch.Records.Length];
-        Array.Fill(left, Untouched);
-        for (int trace = firstTrace; trace < firstTrace + traceCount; trace++)
-        {
-            ClaimedTrace claimed = batch.Traces[trace];
-            ReadOnlySpan<BufferedSpan> spans = batch.SpansOf(claimed);
-            ReadOnlySpan<bool> removed = batch.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);
-            if (!removed.Contains(true)) continue;
-            for (int i = 0; i < spans.Length; i++)
-            {
-                if (removed[i]) left[(int)(spans[i].PayloadRef >> 32)] = 0;
-            }
-            if (!removed.Contains(false)) continue;
-            for (int i = 0; i < spans.Length; i++)
-            {
-                ref int count = ref left[(int)(spans[i].PayloadRef >> 32)];
-                if (!removed[i] && count != Untouched) count++;
-            }
-        }
-        return left;
-    }
-
-    /// <summary>The name of a record without the spans that are removed.</summary>
-    private ReadOnlySpan<byte> NameOfRest(ClaimBatch batch, int record)
-    {
-        ClaimedTrace claimed = batch.Traces[batch.Records[record].Trace];
-        ReadOnlySpan<BufferedSpan> spans = batch.SpansOf(claimed);
-        ReadOnlySpan<bool> removed = batch.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);
-        int count = 0;
-        for (int i = 0; i < spans.Length; i++)
-            if (!removed[i] && spans[i].PayloadRef >> 32 == record) count++;
-        int most = RecordName.MaxLength(count);
-        if (_name.Length < most) _name = new byte[Math.Max(most, 2 * _name.Length)];
-        RecordName.Writer name = RecordName.Write(_name, count, withGaps: true);
-        int end = 0;
-        for (int i = 0; i < spans.Length; i++)
-        {
-            if (removed[i] || spans[i].PayloadRef >> 32 != record) continue;
-            int start = (int)(uint)spans[i].PayloadRef;
-            name.Add(spans[i], start - end);
-            end = start + spans[i].PayloadLength;
-        }
-        return _name.AsSpan(0, name.Length);
     }
 
     private async ValueTask ReleaseAsync(ClaimBatch batch, int first, int count, CancellationToken cancel)
