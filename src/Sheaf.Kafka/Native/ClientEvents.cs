@@ -76,7 +76,7 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
     {
         if (!cooperative)
         {
-            LibRdKafka.rd_kafka_assign(client, null);
+            _ = LibRdKafka.rd_kafka_assign(client, null);
             return;
         }
         // Of an assignment nothing is taken; librdkafka waits for the answer all the same.

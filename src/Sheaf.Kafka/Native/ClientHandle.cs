@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 namespace Sheaf.Kafka.Native;
 
 /// <summary>
-/// A client of librdkafka (<c>rd_kafka_t</c>) with what must end with it: its queue, its topic objects, and the <see cref="ClientEvents"/> that its
+/// A client of librdkafka (<c>rd_kafka_t</c>) with what must end with it: its queues, its topic objects, and the <see cref="ClientEvents"/> that its
 /// callbacks find through a GC handle. Any thread may dispose it, also in the middle of a call: the client is destroyed by whoever lets go of it last,
 /// which is never inside of a callback, since the call that runs the callback holds it.
 /// </summary>
 internal sealed unsafe class ClientHandle : SafeHandle
 {
     private readonly List<nint> _topics = [];
+    private readonly List<nint> _queues = [];
     private GCHandle _events;
-    private nint _queue;
 
     private ClientHandle(GCHandle events)
         : base(0, ownsHandle: true) => _events = events;
@@ -23,7 +23,7 @@ internal sealed unsafe class ClientHandle : SafeHandle
     public nint Pointer => handle;
 
     /// <summary>The queue that is polled: the consumer's, or the main one. Lives as long as the handle.</summary>
-    public nint Queue => _queue;
+    public nint Queue => _queues[0];
 
     /// <summary>Makes a client.</summary>
     /// <param name="config">Its properties.</param>
@@ -45,9 +45,9 @@ internal sealed unsafe class ClientHandle : SafeHandle
             nint failure = LibRdKafka.rd_kafka_sasl_background_callbacks_enable(client);
             if (failure != 0) LibRdKafka.rd_kafka_error_destroy(failure); // no SASL mechanism that has callbacks
             if (type == ClientType.Consumer) LibRdKafka.rd_kafka_poll_set_consumer(client);
-            client._queue = type == ClientType.Consumer
+            client._queues.Add(type == ClientType.Consumer
                 ? LibRdKafka.rd_kafka_queue_get_consumer(client)
-                : LibRdKafka.rd_kafka_queue_get_main(client);
+                : LibRdKafka.rd_kafka_queue_get_main(client));
             return client;
         }
         catch
@@ -68,11 +68,19 @@ internal sealed unsafe class ClientHandle : SafeHandle
         return topic;
     }
 
+    /// <summary>A further queue that lives as long as the handle. Not from several threads at once.</summary>
+    public nint NewQueue()
+    {
+        nint queue = LibRdKafka.rd_kafka_queue_new(this);
+        _queues.Add(queue);
+        return queue;
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         // Queues and topics hold the client; it would wait for them for ever.
-        if (_queue != 0) LibRdKafka.rd_kafka_queue_destroy(_queue);
+        foreach (nint queue in _queues) LibRdKafka.rd_kafka_queue_destroy(queue);
         foreach (nint topic in _topics) LibRdKafka.rd_kafka_topic_destroy(topic);
         ((ClientEvents)_events.Target!).BeDestroyed(handle);
         LibRdKafka.rd_kafka_destroy(handle); // a consumer leaves its group, which runs callbacks on this thread
