@@ -8,6 +8,7 @@ public class ProjectArrowsTests
     [Theory]
     [InlineData("Sheaf.Core", "")]
     [InlineData("Sheaf.Files", "Sheaf.Core")]
+    [InlineData("Sheaf.Kafka", "Sheaf.Core")]
     [InlineData("Sheaf", "Sheaf.Core,Sheaf.Files")]
     public void References_only_point_to_the_core(string project, string expected)
     {
