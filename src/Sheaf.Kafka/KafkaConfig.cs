@@ -82,13 +82,21 @@ public sealed class KafkaConfig
     /// <exception cref="ConfigurationException">Every fault is in the message, with librdkafka's own words; no secret is.</exception>
     public void Validate() => LibRdKafka.rd_kafka_conf_destroy(ToNative());
 
-    /// <summary>A text in which no secret of this configuration appears.</summary>
+    /// <summary>
+    /// A text about the configuration as a whole, without its secrets. Those of less than four characters would be found in every word, and are no
+    /// secrets; a fault of one property is redacted by itself.
+    /// </summary>
     internal string Redact(string text)
     {
         foreach ((string name, string value) in _properties)
-            if (value.Length > 0 && IsSecret(name)) text = text.Replace(value, Redacted, StringComparison.Ordinal);
+            if (value.Length >= 4 && IsSecret(name)) text = text.Replace(value, Redacted, StringComparison.Ordinal);
         return text;
     }
+
+    /// <summary>librdkafka's words where they do not hold the value.</summary>
+    private static string FaultOfSecret(string? fault, string value) =>
+        fault is null || (value.Length > 0 && fault.Contains($"\"{value}\"", StringComparison.Ordinal)) || (value.Length >= 4 && fault.Contains(value, StringComparison.Ordinal))
+            ? "its value is not accepted" : fault;
 
     /// <summary>As librdkafka's object, which belongs to the caller.</summary>
     internal unsafe nint ToNative()
@@ -103,7 +111,7 @@ public sealed class KafkaConfig
             if (Reserved.TryGetValue(name, out (string[] Allowed, string Reason) reserved) && !reserved.Allowed.Contains(value, StringComparer.OrdinalIgnoreCase))
                 fault = $"must stay {reserved.Allowed[0]}: {reserved.Reason}";
             else if (LibRdKafka.rd_kafka_conf_set(conf, name, value, error, NativeText.ErrorSize) != 0)
-                fault = Redact(NativeText.Read(error) ?? "not accepted");
+                fault = IsSecret(name) ? FaultOfSecret(NativeText.Read(error), value) : NativeText.Read(error) ?? "not accepted";
             if (fault is not null) faults.Append(faults.Length > 0 ? "; " : "").Append(name).Append(": ").Append(fault);
         }
         if (faults.Length == 0) return conf;

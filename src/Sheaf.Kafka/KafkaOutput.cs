@@ -53,7 +53,12 @@ public sealed class KafkaOutput
         {
             KafkaTopic topic = KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel)
                 ?? throw Missing(options, name, error, events.LastError);
-            if (topic.MaxMessageBytes is not { } limit) continue;
+            if (topic.MaxMessageBytes is not { } limit)
+            {
+                log?.Invoke(new KafkaLogLine(
+                    Level: 4, "LIMIT", $"topic {name}: the brokers do not tell its max.message.bytes; it must be {needed} or more for --max-segment-bytes {options.MaxSegmentBytes}"));
+                continue;
+            }
             if (limit < needed) throw new ConfigurationException(TooSmall(options, name, limit));
             smallest = Math.Min(limit, smallest ?? limit);
         }

@@ -24,6 +24,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         {
             cancel.ThrowIfCancellationRequested();
             error = CountPartitions(client, topic, out int partitions);
+            _ = LibRdKafka.rd_kafka_poll(client, 0); // what the client has to say meanwhile
             if (error.IsNone) return new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel));
             TimeSpan patience = error.Kind switch
             {

@@ -68,7 +68,8 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
     /// <summary>An error message in the consumer's queue.</summary>
     public void Tell(KafkaError error)
     {
-        _lastError = new StrongBox<KafkaError>(error);
+        // "All brokers are down" follows the reason, and must not hide it.
+        if (error.Code != ErrorCodes.AllBrokersDown || _lastError is null) _lastError = new StrongBox<KafkaError>(error);
         log?.Invoke(new KafkaLogLine(error.Kind == KafkaErrorKind.Retriable ? 4 : 3, "ERROR", error.Text));
     }
 

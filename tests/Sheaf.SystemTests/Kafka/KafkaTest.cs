@@ -18,6 +18,7 @@ public abstract class KafkaTest(KafkaBroker broker)
     {
         Address = new KafkaAddress(Broker.Brokers, [.. topics], "", []),
         MaxSegmentBytes = 100_000,
+        StartTimeout = Broker.HasTopicConfiguration ? TimeSpan.FromSeconds(30) : TimeSpan.FromSeconds(1),
         Config = new KafkaConfig().Set("linger.ms", "1"),
     };
 

@@ -35,7 +35,7 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
     {
         using var cluster = new MockCluster();
         cluster.CreateTopic("t");
-        KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo("t") with { Address = new KafkaAddress(cluster.Brokers, ["t"], "", []) }, null, TimeProvider.System, default);
+        KafkaOutput output = await OpenAsync(OutputTo(cluster));
         cluster.StopBroker();
         await using KafkaSegmentSink sink = output.CreateClient();
         using var cancel = new CancellationTokenSource();
@@ -84,7 +84,7 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
     {
         using var cluster = new MockCluster();
         cluster.CreateTopic("t");
-        KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo("t") with { Address = new KafkaAddress(cluster.Brokers, ["t"], "", []) }, null, TimeProvider.System, default);
+        KafkaOutput output = await OpenAsync(OutputTo(cluster));
         await using KafkaSegmentSink sink = output.CreateClient();
         await sink.ProduceAsync(SegmentBatches.Numbered(0, 1, 10), default);
         cluster.FailNext(MockCluster.Produce, ErrorCodes.MessageTooLarge);
@@ -99,7 +99,7 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
     {
         using var cluster = new MockCluster();
         cluster.CreateTopic("t");
-        KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo("t") with { Address = new KafkaAddress(cluster.Brokers, ["t"], "", []) }, null, TimeProvider.System, default);
+        KafkaOutput output = await OpenAsync(OutputTo(cluster));
         await using KafkaSegmentSink sink = output.CreateClient();
         cluster.FailNext(MockCluster.Produce, ErrorCodes.NotLeader, ErrorCodes.RequestTimedOut, ErrorCodes.NotEnoughReplicas);
         await sink.ProduceAsync(SegmentBatches.Numbered(0, 20, 10), default);
@@ -111,7 +111,7 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
     {
         using var cluster = new MockCluster();
         cluster.CreateTopic("t");
-        KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo("t") with { Address = new KafkaAddress(cluster.Brokers, ["t"], "", []) }, null, TimeProvider.System, default);
+        KafkaOutput output = await OpenAsync(OutputTo(cluster));
         await using KafkaSegmentSink sink = output.CreateClient();
         cluster.FailNext(MockCluster.Produce, ErrorCodes.TopicAuthorization);
         SinkException failure = await Assert.ThrowsAsync<SinkException>(() => sink.ProduceAsync(SegmentBatches.Numbered(0, 1, 10), default).AsTask());
@@ -137,6 +137,10 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
         Assert.Contains("127.0.0.1:1", failure.Message, StringComparison.Ordinal);
         Assert.Contains("refused", failure.Message, StringComparison.Ordinal);
     }
+
+    /// <summary>The mock cluster does not answer what a topic's limits are.</summary>
+    private KafkaOutputOptions OutputTo(MockCluster cluster) =>
+        OutputTo("t") with { Address = new KafkaAddress(cluster.Brokers, ["t"], "", []), StartTimeout = TimeSpan.FromSeconds(1) };
 
     private static Task<KafkaOutput> OpenAsync(KafkaOutputOptions options) => KafkaOutput.OpenAsync(options, null, TimeProvider.System, default).AsTask();
 }
