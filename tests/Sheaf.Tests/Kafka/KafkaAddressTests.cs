@@ -23,8 +23,8 @@ public class KafkaAddressTests
     {
         Assert.True(KafkaAddress.TryParse(
             "kafka://b/t,u?security.protocol=ssl&ssl.ca.location=%2Fetc%2Fca.pem", KafkaAddressRole.Output, out KafkaAddress address, out string problem), problem);
-        Assert.Equal(["t", "u"], address.Topics);
-        Assert.Equal([new("security.protocol", "ssl"), new("ssl.ca.location", "/etc/ca.pem")], address.Properties);
+        Assert.Equal(["t", "u"], address.Topics.AsEnumerable());
+        Assert.Equal([new("security.protocol", "ssl"), new("ssl.ca.location", "/etc/ca.pem")], address.Properties.AsEnumerable());
     }
 
     [Theory]
