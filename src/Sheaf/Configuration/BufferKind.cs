@@ -15,7 +15,12 @@ internal abstract record BufferTarget
     internal sealed record Memory : BufferTarget;
 
     /// <summary>In Redis.</summary>
-    internal sealed record Redis(RedisAddress Address) : BufferTarget;
+    internal sealed record Redis(RedisAddress Address) : BufferTarget
+    {
+        public bool Equals(Redis? other) => other is not null && other.Address.Text == Address.Text;
+
+        public override int GetHashCode() => Address.Text.GetHashCode(StringComparison.Ordinal);
+    }
 }
 
 /// <summary><c>memory</c>, or the address of a Redis server. Its passwords are not shown.</summary>

@@ -196,7 +196,6 @@ internal static class OptionTable
         Details = "`memory` is the faster one, and all that a single machine needs: what it holds when the process ends has to be read from the input again. What Redis holds outlives the process. A password on the command line can be seen by every user of the machine: give such an address as `SHEAF_BUFFER` or in the file. With TLS (`rediss://`, `rediss-cluster://`, `rediss-sentinel://`) the address may end in `?ca=FILE&cert=FILE&key=FILE&tls-host=NAME`.",
         Default = _ => "memory",
         DefaultText = "memory",
-        Example = "redis://localhost:6379",
     });
 
     public static readonly OptionSpec<MemoryAmount> MaxBufferBytes = Add(new OptionSpec<MemoryAmount>(new MemoryKind())

@@ -66,6 +66,26 @@ public class RunSummaryText
         RunSummary.Text(Off));
 
     [Fact]
+    public void What_waited_before_and_what_was_lost_have_columns_where_there_is_any() => Assert.Contains(
+        """
+
+        shard  received  carried over  produced  buffered  dead letters  duplicates  dropped  lost
+        0            10             7        13         0             0           0        0     4
+        1            10             0        10         0             0           0        0     0
+        total        20             7        23         0             0           0        0     4
+        received + carried over = produced + buffered + dead letters + duplicates + dropped + lost: the ledger adds up
+        """,
+        RunSummary.Text(Report with
+        {
+            Ledger = new Ledger(
+            [
+                new ShardLedger(new ShardId(0), new LedgerCounts(10, 13, 0, 0, 0, 0, CarriedOver: 7, Lost: 4)),
+                new ShardLedger(new ShardId(1), new LedgerCounts(10, 10, 0, 0, 0, 0)),
+            ]),
+        }),
+        StringComparison.Ordinal);
+
+    [Fact]
     public void Of_many_shards_only_those_that_do_not_add_up_have_a_row()
     {
         ShardLedger[] rows = [.. Enumerable.Range(0, 100).Select(s => new ShardLedger(new ShardId(s), new LedgerCounts(1, s == 57 ? 0 : 1, 0, 0, 0, 0)))];
@@ -75,6 +95,6 @@ public class RunSummaryText
 
     [Fact]
     public void As_json() => Assert.Equal(
-        """{"outcome":"done","reason":null,"exit_code":0,"wall_seconds":4,"received":1000000,"produced":999977,"buffered":0,"dead_letters":8,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"adds_up":true,"balance":0,"segments":41000,"segments_by_reason":{"root_timeout":40000,"idle_timeout":0,"max_age":0,"max_bytes":0,"buffer_full":0,"shutdown":1000},"bytes_in":1073741824,"bytes_out":1083741824,"dead_letter_file":"sheaf-dead-letters.jsonl","shards":[{"shard":0,"received":500000,"produced":499980,"buffered":0,"dead_letters":5,"duplicates":10,"dropped":5},{"shard":1,"received":499997,"produced":499997,"buffered":0,"dead_letters":0,"duplicates":0,"dropped":0},{"shard":null,"received":3,"produced":0,"buffered":0,"dead_letters":3,"duplicates":0,"dropped":0}]}""",
+        """{"outcome":"done","reason":null,"exit_code":0,"wall_seconds":4,"received":1000000,"produced":999977,"buffered":0,"dead_letters":8,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"adds_up":true,"balance":0,"segments":41000,"segments_by_reason":{"root_timeout":40000,"idle_timeout":0,"max_age":0,"max_bytes":0,"buffer_full":0,"shutdown":1000},"bytes_in":1073741824,"bytes_out":1083741824,"dead_letter_file":"sheaf-dead-letters.jsonl","shards":[{"shard":0,"received":500000,"produced":499980,"buffered":0,"dead_letters":5,"duplicates":10,"dropped":5,"carried_over":0,"lost":0},{"shard":1,"received":499997,"produced":499997,"buffered":0,"dead_letters":0,"duplicates":0,"dropped":0,"carried_over":0,"lost":0},{"shard":null,"received":3,"produced":0,"buffered":0,"dead_letters":3,"duplicates":0,"dropped":0,"carried_over":0,"lost":0}]}""",
         RunSummary.Json(Report, 0));
 }

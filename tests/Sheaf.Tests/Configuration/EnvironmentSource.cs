@@ -42,6 +42,7 @@ public class EnvironmentSource
     [InlineData("SHEAF_REDIS_SERVICE_HOST")]
     [InlineData("SHEAF_REDIS_PORT_6379_TCP_PROTO")]
     [InlineData("SHEAF_CONFORMANCE_DIR")]
+    [InlineData("SHEAF_FAULT_POINTS")]
     public void Variables_that_are_not_meant_for_options_are_passed_over(string name)
     {
         ConfigurationLayer layer = Read((name, "tcp://10.0.0.1:9090"));

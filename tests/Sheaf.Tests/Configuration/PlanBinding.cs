@@ -109,6 +109,55 @@ public sealed class PlanBinding : IDisposable
         Assert.Equal((7, 0.5, 9, LogLevel.Debug), (live.MaxFlushSegments, live.DeadLetterMaxRatio, live.DeadLetterMaxConsecutive, live.LogLevel));
     }
 
+    [Theory]
+    [InlineData("--resume", "--resume: there is nothing of an earlier run in memory; it is for a Redis buffer (--buffer redis://…) (command line)")]
+    [InlineData("--discard", "--discard: there is nothing of an earlier run in memory")]
+    [InlineData("--resume --discard --buffer redis://host", "--discard: and --resume exclude each other")]
+    [InlineData("--resume --overwrite --buffer redis://host", "--overwrite: and --resume exclude each other: a run that goes on continues its output")]
+    [InlineData("--buffer redis://host --timeout 31m", "--redis-ttl: '1h' is shorter than twice the longer of timeout and root-timeout: spans would expire before their segment closes (default)")]
+    [InlineData("--buffer redis://host --redis-ttl 1s", "--redis-ttl: '1s' is shorter than twice")]
+    [InlineData("--flusher-isolation process", "--flusher-isolation: 'process' needs a buffer outside of this process (--buffer redis://…)")]
+    [InlineData("--flusher-isolation process --buffer redis://host", "--flusher-isolation: 'process': standard output is a stream, in which worker processes could not cut off what one of them was killed in; name a file, or use --flusher-isolation thread")]
+    public async Task Options_that_do_not_go_together_are_refused(string words, string fault)
+    {
+        Assert.Equal(2, await _host.ProcessSpansAsync(words.Split(' ')));
+        Assert.Contains(fault, _host.Error, StringComparison.Ordinal);
+        Assert.Null(_host.Plan);
+    }
+
+    [Fact]
+    public async Task Workers_are_processes_where_that_is_possible_and_nothing_else_is_asked_for()
+    {
+        string output = _folder.Write("out.jsonl", "");
+        Assert.Equal(0, await _host.RunAsync("process-spans", "--input", "-", "--output", output, "--buffer", "redis://host"));
+        Assert.Equal(FlusherIsolation.Process, _host.Plan!.Isolation);
+        Assert.Equal(0, await _host.ProcessSpansAsync("--buffer", "redis://host"));
+        Assert.Equal(FlusherIsolation.Thread, _host.Plan!.Isolation);
+        Assert.Equal(0, await _host.RunAsync("process-spans", "--input", "-", "--output", output, "--buffer", "redis://host", "--flusher-isolation", "thread"));
+        Assert.Equal(FlusherIsolation.Thread, _host.Plan!.Isolation);
+    }
+
+    [Theory]
+    [InlineData("redis://:s3cret@host:0")]
+    [InlineData("redis://user:s3cret@host/x")]
+    [InlineData("redis://user:s3@cret@host/x")]
+    [InlineData("redis-sentinel://user:s3cret@a")]
+    [InlineData("redis-sentinel://a?service=m&sentinel-password=s3cret&what=1")]
+    public async Task A_password_in_a_faulty_address_is_not_told(string address)
+    {
+        Assert.Equal(2, await _host.ProcessSpansAsync("--buffer", address));
+        Assert.Contains("--buffer: '", _host.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("cret", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_password_is_not_shown_with_the_configuration()
+    {
+        Assert.Equal(0, await _host.RunAsync("config", "show", "--buffer", "redis://user:s3cret@host"));
+        Assert.Contains("redis://user:***@host", _host.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", _host.Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_command_line_beats_the_environment_beats_the_file_beats_the_default()
     {
