@@ -67,10 +67,11 @@ public sealed unsafe class KafkaConsumer : IDisposable
 
     /// <summary>
     /// Waits for messages, at most so long, and takes what is there, up to the batch's capacity; what the batch held before is given back. Waits for
-    /// the first message only.
+    /// the first message, and then for company.
     /// </summary>
+    /// <param name="linger">How long the first message waits for others, where the batch is not full.</param>
     /// <exception cref="SourceException">Only a person can mend it: no such topic, no right, offsets out of range, fenced. Retriable errors are waited out.</exception>
-    public PollOutcome Poll(KafkaMessageBatch into, TimeSpan timeout)
+    public PollOutcome Poll(KafkaMessageBatch into, TimeSpan timeout, TimeSpan linger = default)
     {
         into.Clear();
         int timeoutMs = (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue);
@@ -86,6 +87,8 @@ public sealed unsafe class KafkaConsumer : IDisposable
                 count = Consume(queue, timeoutMs, into.Room, 1);
                 if (count == 1 && into.Capacity > 1) count += Consume(queue, 0, into.Room + 1, into.Capacity - 1);
             }
+            if (count > 0 && count < into.Capacity && linger > TimeSpan.Zero && PendingRebalance is null)
+                count += Consume(queue, (int)Math.Min(linger.TotalMilliseconds, int.MaxValue), into.Room + count, into.Capacity - count);
             KafkaError refusal = into.Accept(count, _events);
             if (refusal.IsNone) refusal = _events.TakeRefusal();
             if (!refusal.IsNone && _closing == 0) throw Failure(refusal);

@@ -16,7 +16,13 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
     /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
     /// <returns>Null where there is an error.</returns>
-    internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel)
+    internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
+        CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
+            ? new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel))
+            : null;
+
+    /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
+    internal static int? CountPartitions(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel)
     {
         long start = time.GetTimestamp();
         nint topic = client.Topic(name);
@@ -25,7 +31,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             cancel.ThrowIfCancellationRequested();
             error = CountPartitions(client, topic, out int partitions);
             _ = LibRdKafka.rd_kafka_poll(client, 0); // what the client has to say meanwhile
-            if (error.IsNone) return new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel));
+            if (error.IsNone) return partitions;
             TimeSpan patience = error.Kind switch
             {
                 KafkaErrorKind.Retriable => timeout,
