@@ -117,7 +117,8 @@ public sealed record KafkaAddress(
         return problem.Length == 0;
     }
 
-    private static bool IsTopicName(string name) =>
+    /// <summary>Whether a topic may be called that.</summary>
+    public static bool IsTopicName(string name) =>
         name.Length is > 0 and <= MaxTopicLength && name is not ("." or "..") && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
     private static bool TryParseParameters(

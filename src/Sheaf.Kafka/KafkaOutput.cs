@@ -38,6 +38,10 @@ public sealed class KafkaOutput
         return new KafkaOutput(options, maxMessageBytes, log, time);
     }
 
+    /// <summary>An output that another process has checked already.</summary>
+    /// <param name="maxMessageBytes">Its <see cref="MaxMessageBytes"/>.</param>
+    public static KafkaOutput Checked(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time) => new(options, maxMessageBytes, log, time);
+
     /// <summary>A client for one worker.</summary>
     /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
     public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log), _time);

@@ -84,10 +84,10 @@ public sealed class KafkaSpanSource : ISpanSource
 
     /// <summary>The answer to a rebalance, when the owner is done.</summary>
     /// <param name="Failure">Why the source cannot go on; null where it can.</param>
-    private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<Start> Starts, ExceptionDispatchInfo? Failure = null);
+    private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<StartPlace> Starts, ExceptionDispatchInfo? Failure = null);
 
     /// <summary>Where a partition that comes is read on, and under which number.</summary>
-    private readonly record struct Start(int Partition, long Offset, long Assignment);
+    private readonly record struct StartPlace(int Partition, long Offset, long Assignment);
 
     /// <summary>A partition that is this process's.</summary>
     private sealed class Partition(long assignment)
@@ -313,7 +313,7 @@ public sealed class KafkaSpanSource : ISpanSource
         answer.Failure?.Throw();
         if (answer.Rebalance.Kind == RebalanceKind.Assigned)
         {
-            foreach (Start start in answer.Starts) _partitions[start.Partition] = new Partition(start.Assignment);
+            foreach (StartPlace start in answer.Starts) _partitions[start.Partition] = new Partition(start.Assignment);
             _consumer!.Assign([.. answer.Starts.Select(start => new PartitionOffset(start.Partition, start.Offset))]);
             if (_isPaused) Pause(true);
             return;
@@ -342,7 +342,7 @@ public sealed class KafkaSpanSource : ISpanSource
 
     private async Task<Answer> TakeAsync(KafkaRebalance rebalance, long firstAssignment)
     {
-        var starts = ImmutableArray.CreateBuilder<Start>(rebalance.Partitions.Length);
+        var starts = ImmutableArray.CreateBuilder<StartPlace>(rebalance.Partitions.Length);
         foreach (int partition in rebalance.Partitions)
         {
             if (partition >= _input.Partitions)
@@ -352,7 +352,7 @@ public sealed class KafkaSpanSource : ISpanSource
             }
             StoredPosition? known = await RetryAsync(() => _owner!.TakeAsync(new ShardId(partition), _givenUp.Token).AsTask());
             long start = known?.Offset + 1 ?? await RetryAsync(() => Task.FromResult(FindStart(partition)));
-            starts.Add(new Start(partition, start, firstAssignment + starts.Count));
+            starts.Add(new StartPlace(partition, start, firstAssignment + starts.Count));
             StoredPosition stored = known ?? new StoredPosition(start - 1, long.MinValue);
             await _owner!.BeginAsync(new ShardId(partition), starts[^1].Assignment, stored, _givenUp.Token);
         }
