@@ -39,7 +39,7 @@ internal sealed partial class PlaceKind(KafkaAddressRole role) : OptionKind<stri
 /// Properties of librdkafka, <c>name=value</c>. They are joined by commas, as in every list, but a value may have commas itself: what does not begin with a name and <c>=</c> goes on
 /// with the value before it.
 /// </summary>
-internal sealed partial class KafkaConfigKind : OptionKind<KafkaConfig>
+internal sealed partial class KafkaConfigKind : OptionKind<string>
 {
     public override string Placeholder => "NAME=VALUE";
 
@@ -47,23 +47,26 @@ internal sealed partial class KafkaConfigKind : OptionKind<KafkaConfig>
 
     public override bool IsList => true;
 
-    public override bool TryParse(string text, [MaybeNullWhen(false)] out KafkaConfig value)
+    /// <summary>The properties of a value that <see cref="TryParse"/> has accepted.</summary>
+    public static KafkaConfig Read(string text)
     {
-        value = null;
         var config = new KafkaConfig();
         foreach (string part in Parts(text))
-        {
-            if (!KafkaConfig.TryParseProperty(part, out KeyValuePair<string, string> property, out _)) return false;
-            config.Set(property.Key, property.Value);
-        }
-        value = config;
-        return true;
+            if (KafkaConfig.TryParseProperty(part, out KeyValuePair<string, string> property, out _)) config.Set(property.Key, property.Value);
+        return config;
+    }
+
+    public override bool TryParse(string text, [MaybeNullWhen(false)] out string value)
+    {
+        bool isGood = Parts(text).All(part => KafkaConfig.TryParseProperty(part, out _, out _));
+        value = isGood ? string.Join(',', Read(text).Properties.Select(p => $"{p.Key}={p.Value}")) : null;
+        return isGood;
     }
 
     public override string Shown(string text) => string.Join(',', Parts(text).Select(part =>
         KafkaConfig.TryParseProperty(part, out KeyValuePair<string, string> property, out _) ? $"{property.Key}={(KafkaConfig.IsSecret(property.Key) ? "***" : property.Value)}" : "***"));
 
-    public override string Format(KafkaConfig value) => string.Join(',', value.Properties.Select(p => $"{p.Key}={p.Value}"));
+    public override string Format(string value) => value;
 
     private static IEnumerable<string> Parts(string text) => text.Length == 0 ? [] : Separator().Split(text).Select(part => part.Trim());
 

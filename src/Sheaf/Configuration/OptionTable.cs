@@ -76,7 +76,7 @@ internal static class OptionTable
         DefaultText = "64MiB",
     });
 
-    public static readonly OptionSpec<KafkaConfig> KafkaConfig = Add(new OptionSpec<KafkaConfig>(new KafkaConfigKind())
+    public static readonly OptionSpec<string> KafkaConfig = Add(new OptionSpec<string>(new KafkaConfigKind())
     {
         Name = "kafka-config",
         Group = OptionGroup.Kafka,

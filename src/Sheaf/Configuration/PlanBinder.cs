@@ -122,7 +122,7 @@ internal static class PlanBinder
         var consumer = new KafkaConsumerOptions
         {
             Address = address,
-            Config = options.Get(OptionTable.KafkaConfig),
+            Config = KafkaConfigKind.Read(options.Get(OptionTable.KafkaConfig)),
             AutoOffsetReset = options.Get(OptionTable.AutoOffsetReset),
             StrictOffsetReset = !options.Get(OptionTable.NoStrictOffsetReset),
             MaxPollInterval = TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxPollIntervalMs)),
@@ -136,7 +136,7 @@ internal static class PlanBinder
         AddressOf(options, OptionTable.Output, KafkaAddressRole.Output) is not { } address ? null : new KafkaOutputOptions
         {
             Address = address,
-            Config = options.Get(OptionTable.KafkaConfig),
+            Config = KafkaConfigKind.Read(options.Get(OptionTable.KafkaConfig)),
             Key = options.Get(OptionTable.OutputKey),
             MaxSegmentBytes = (int)options.Get(OptionTable.MaxSegmentBytes),
         };
