@@ -102,7 +102,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
         }
     }
 
-    /// <summary>Lets a poll that waits, or the next one, return at once. Any thread.</summary>
+    /// <summary>Lets a poll that waits, or the next one, return at once. Any thread, at any time: where the consumer has ended nobody polls.</summary>
     public void Wake()
     {
         bool held = false;
@@ -110,6 +110,10 @@ public sealed unsafe class KafkaConsumer : IDisposable
         {
             _client.DangerousAddRef(ref held);
             LibRdKafka.rd_kafka_queue_yield(_client.Queue);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended in this moment.
         }
         finally
         {

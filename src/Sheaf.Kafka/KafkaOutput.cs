@@ -71,7 +71,7 @@ public sealed class KafkaOutput
 
     private static SheafException Missing(KafkaOutputOptions options, string topic, KafkaError error, KafkaError cause)
     {
-        string message = $"output: {options.Address}: topic {topic}: {error.Text}. {error.WayOut(topic)}";
+        string message = $"{options.Name}: {options.Address}: topic {topic}: {error.Text}. {error.WayOut(topic)}";
         if (error.Kind is not KafkaErrorKind.Retriable) return new ConfigurationException(message);
         // The time-out itself says nothing; what the client heard last may say why.
         return new SinkException(cause.IsNone ? message : $"{message}. Last: {cause.Text}");
@@ -81,7 +81,7 @@ public sealed class KafkaOutput
     {
         int needed = options.MaxSegmentBytes + MessageOverhead;
         string lower = limit > MessageOverhead ? $" to {limit - MessageOverhead}" : "";
-        return $"output: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but a segment may have --max-segment-bytes "
+        return $"{options.Name}: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but a segment may have --max-segment-bytes "
             + $"{options.MaxSegmentBytes} and {MessageOverhead} for key and headers. Raise the topic's: kafka-configs.sh --bootstrap-server "
             + $"{options.Address.Brokers} --alter --topic {topic} --add-config max.message.bytes={needed}; or lower --max-segment-bytes{lower}";
     }

@@ -16,6 +16,9 @@ public enum KafkaKeyChoice
 /// <summary>How segments leave for Kafka. Immutable.</summary>
 public sealed record KafkaOutputOptions
 {
+    /// <summary>What messages to people call it.</summary>
+    public string Name { get; init; } = "output";
+
     /// <summary>Brokers, topics, and properties, which go before those of <see cref="Config"/>.</summary>
     public required KafkaAddress Address { get; init; }
 

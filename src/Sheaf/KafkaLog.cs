@@ -10,9 +10,12 @@ internal static partial class KafkaLog
     /// <summary>Takes lines from any thread.</summary>
     public static Action<KafkaLogLine> To(ILogger logger) => line =>
     {
-        LogLevel level = LevelOf(line.Level);
+        LogLevel level = IsOfTheOtherKind(line) ? LogLevel.Debug : LevelOf(line.Level);
         if (logger.IsEnabled(level)) Client(logger, level, line.Facility, line.Text);
     };
+
+    // --kafka-config is for consumers and producers alike; each says of the other's properties that it ignores them.
+    private static bool IsOfTheOtherKind(KafkaLogLine line) => line.Facility == "CONFWARN" && line.Text.Contains("will be ignored by this", StringComparison.Ordinal);
 
     // It calls every refused connection an error; it tries again, and what cannot be mended ends the run by itself.
     private static LogLevel LevelOf(int syslog) => syslog switch

@@ -233,6 +233,7 @@ internal sealed class SegmentRun : IAsyncDisposable
                 string brokers = plan.KafkaOutput?.Address.Brokers ?? plan.KafkaInput!.Consumer.Address.Brokers;
                 var options = new KafkaOutputOptions
                 {
+                    Name = "dead letters",
                     Address = new KafkaAddress(brokers, [kafka.Topic], "", []),
                     Config = plan.KafkaOutput?.Config ?? plan.KafkaInput!.Consumer.Config,
                 };

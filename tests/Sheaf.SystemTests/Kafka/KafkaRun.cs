@@ -24,22 +24,20 @@ internal sealed class KafkaRun : IAsyncDisposable
     private readonly List<SheafProcess> _instances = [];
     private readonly List<string> _spans = [];
     private readonly TestProducer _producer;
-    private readonly TestMember _reader;
-    private readonly int _partitions;
+    private TestMember? _reader; // from the first look on: brokers tell of a new topic late
+    
     private readonly long _beginMs;
     private int _readUpTo;
 
     private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis)
     {
         _broker = broker;
-        _partitions = partitions;
         Redis = redis;
         _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
         Input = broker.CreateTopic(partitions);
         Output = broker.CreateTopic(2);
         Group = broker.NewName("group");
         _producer = new TestProducer(broker.Brokers, Input);
-        _reader = new TestMember(broker.Brokers, Output, broker.NewName("reader"));
     }
 
     public RedisServer? Redis { get; }
@@ -53,7 +51,7 @@ internal sealed class KafkaRun : IAsyncDisposable
     public string Folder => _folder.Root;
 
     /// <summary>Messages of the output, as far as it was read.</summary>
-    public IReadOnlyList<ReceivedMessage> Segments => _reader.Messages;
+    public IReadOnlyList<ReceivedMessage> Segments => _reader?.Messages ?? [];
 
     /// <summary>Spans in them; a message that came again counts once.</summary>
     public long SpansOut { get; private set; }
@@ -105,7 +103,6 @@ internal sealed class KafkaRun : IAsyncDisposable
     /// <summary>Reads the output to its end.</summary>
     public async Task ReadToEndAsync()
     {
-        _reader.Ends.Clear();
         long begun = TimeProvider.System.GetTimestamp();
         await Eventually.TrueAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(1), "a second", Read);
     }
@@ -127,7 +124,7 @@ internal sealed class KafkaRun : IAsyncDisposable
         var verifier = new RunVerifier();
         await verifier.ReadSpansAsync(Lines(_spans), default);
         if (expected is not null) await verifier.ReadExpectedAsync(Lines(expected), default);
-        await verifier.ReadSegmentsAsync(Lines(_reader.Messages.Select(m => m.Text).Where(text => !text.Contains("\"project_id\":99,", StringComparison.Ordinal))), default);
+        await verifier.ReadSegmentsAsync(Lines(Segments.Select(m => m.Text).Where(text => !text.Contains("\"project_id\":99,", StringComparison.Ordinal))), default);
         verifier.Finish();
         return verifier;
     }
@@ -148,7 +145,7 @@ internal sealed class KafkaRun : IAsyncDisposable
         foreach (SheafProcess instance in _instances) await instance.DisposeAsync();
         if (Redis is not null) await Redis.DisposeAsync();
         _producer.Dispose();
-        _reader.Dispose();
+        _reader?.Dispose();
         _folder.Dispose();
     }
 
@@ -159,7 +156,7 @@ internal sealed class KafkaRun : IAsyncDisposable
         try
         {
             using JsonDocument json = JsonDocument.Parse(span);
-            return json.RootElement.GetProperty("trace_id").ToString();
+            return json.RootElement.TryGetProperty("trace_id", out JsonElement trace) ? trace.ToString() : "none";
         }
         catch (JsonException)
         {
@@ -171,6 +168,7 @@ internal sealed class KafkaRun : IAsyncDisposable
 
     private void Read()
     {
+        _reader ??= new TestMember(_broker.Brokers, Output, _broker.NewName("reader"));
         _reader.Step(20);
         for (; _readUpTo < _reader.Messages.Count; _readUpTo++)
         {

@@ -213,7 +213,7 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         }
         Ended ended = await run.Start().EndAsync();
         Assert.Equal(1, ended.ExitCode);
-        Assert.Contains("--no-strict-offset-reset", ended.Error, StringComparison.Ordinal);
+        Assert.True(ended.Error.Contains("--no-strict-offset-reset", StringComparison.Ordinal), ended.Error);
         SheafProcess lenient = run.Start("--no-strict-offset-reset");
         await run.LetTimePassAsync();
         await run.ReadAsync(10);
