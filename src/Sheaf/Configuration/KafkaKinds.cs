@@ -74,19 +74,19 @@ internal sealed partial class KafkaConfigKind : OptionKind<string>
     private static partial Regex Separator();
 }
 
-/// <summary>The name of a member of a group; the empty text is none.</summary>
+/// <summary>The name of a member of a group.</summary>
 internal sealed class MemberNameKind : OptionKind<string>
 {
     private const int MaxLength = 249;
 
     public override string Placeholder => "NAME";
 
-    public override string Range => string.Create(CultureInfo.InvariantCulture, $"up to {MaxLength} of the characters a-z, A-Z, 0-9, '.', '_' and '-'");
+    public override string Range => string.Create(CultureInfo.InvariantCulture, $"1 to {MaxLength} of the characters a-z, A-Z, 0-9, '.', '_' and '-'");
 
     public override bool TryParse(string text, [MaybeNullWhen(false)] out string value)
     {
         value = text;
-        return text.Length == 0 || KafkaAddress.IsTopicName(text); // the brokers have one rule for both
+        return KafkaAddress.IsTopicName(text); // the brokers have one rule for both
     }
 
     public override string Format(string value) => value;

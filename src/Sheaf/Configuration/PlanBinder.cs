@@ -126,7 +126,7 @@ internal static class PlanBinder
             AutoOffsetReset = options.Get(OptionTable.AutoOffsetReset),
             StrictOffsetReset = !options.Get(OptionTable.NoStrictOffsetReset),
             MaxPollInterval = TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxPollIntervalMs)),
-            GroupInstanceId = options.Get(OptionTable.GroupInstanceId),
+            GroupInstanceId = options.Find(OptionTable.GroupInstanceId)?.Text ?? "",
         };
         return new KafkaInputPlan(consumer, new KafkaSourceOptions(
             options.Get(OptionTable.MaxBatchSize), TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxBatchTimeMs)), options.Get(OptionTable.ClockSlack)));
