@@ -187,7 +187,7 @@ public sealed class PlanBinding : IDisposable
             (consumer.AutoOffsetReset, consumer.StrictOffsetReset, consumer.MaxPollInterval, consumer.GroupInstanceId));
         Assert.Equal([new("sasl.password", "x,y"), new("linger.ms", "3")], consumer.Config.Properties);
         Assert.Equal(new KafkaSourceOptions(7, TimeSpan.FromMilliseconds(8), TimeSpan.FromSeconds(9)), plan.KafkaInput.Source);
-        Assert.Equal(["one", "two"], plan.KafkaOutput!.Address.Topics);
+        Assert.Equal(["one", "two"], plan.KafkaOutput!.Address.Topics.ToArray());
         Assert.Equal((KafkaKeyChoice.Trace, 10 << 20), (plan.KafkaOutput.Key, plan.KafkaOutput.MaxSegmentBytes));
         Assert.Equal(new DeadLetterTarget.Kafka("dead"), plan.DeadLetter);
         Assert.Equal(FlusherIsolation.Process, plan.Isolation);
