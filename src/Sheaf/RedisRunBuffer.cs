@@ -30,13 +30,18 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _ending = new();
     private readonly BufferDepth[] _carriedOver;
+    private readonly BufferDepth[] _handedOver;
+    private readonly string _source;
+    private readonly SemaphoreSlim _turn = new(1, 1); // of the one who asks _buffer something
     private readonly StoredPosition[] _stored;
     private volatile ShardSample[] _samples;
     private Task _sampling = Task.CompletedTask;
     private double _load;
 
-    private RedisRunBuffer(RedisBuffer buffer, RedisBufferOptions options, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
+    private RedisRunBuffer(
+        RedisBuffer buffer, RedisBufferOptions options, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
     {
+        _source = options.Source;
         _buffer = buffer;
         _address = address;
         _control = control;
@@ -47,6 +52,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         _measuring = new RedisSpanBuffer(
             options with { Client = options.Client with { OperationTimeout = s_mostMeasuring } }, shard => control.Shard(shard).StoredThrough);
         _carriedOver = new BufferDepth[control.ShardCount];
+        _handedOver = new BufferDepth[control.ShardCount];
         _stored = new StoredPosition[control.ShardCount];
         Array.Fill(_stored, StoredPosition.BeforeFirst);
         _samples = new ShardSample[control.ShardCount];
@@ -73,12 +79,13 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         RedisBufferOptions options = WorkerBuffers.OptionsOf(address, target.Address, plan.Rules, plan.Shards) with
         {
             MaxMemoryShare = plan.MaxMemoryShare,
-            Source = SourceOf(plan.Input),
+            Source = SourceOf(plan),
         };
         var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), options, address, control, faults, context);
         try
         {
-            await run.BeginAsync(plan, options, cancel);
+            if (plan.KafkaInput is null) await run.BeginAsync(plan, options, cancel);
+            else await run._buffer.BeginAsync(cancel); // its shards come later, one by one
             run._sampling = run.SampleAsync();
             return run;
         }
@@ -88,6 +95,12 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             throw;
         }
     }
+
+    public override int ShardCount => _control.ShardCount;
+
+    public override bool OutlivesTheProcess => true;
+
+    public override long HandedOver(ShardId shard) => _handedOver[shard.Value].Spans;
 
     public override long CarriedOver(ShardId shard) => _carriedOver[shard.Value].Spans;
 
@@ -100,14 +113,39 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     public override BufferDepth Depth(ShardId shard)
     {
         ShardCells cells = _control.Shard(shard);
-        BufferDepth carried = _carriedOver[shard.Value];
+        BufferDepth carried = _carriedOver[shard.Value], gone = _handedOver[shard.Value];
         ShardSample sample = _samples[shard.Value];
         return new BufferDepth(
-            Math.Max(0, carried.Spans + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans), sample.Traces,
-            Math.Max(0, carried.PayloadBytes + cells.StoredBytes - cells.FlushedBytes), sample.EarliestDeadlineMs);
+            Math.Max(0, carried.Spans + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans - gone.Spans), cells.IsOwned ? sample.Traces : 0,
+            Math.Max(0, carried.PayloadBytes + cells.StoredBytes - cells.FlushedBytes - gone.PayloadBytes), cells.IsOwned ? sample.EarliestDeadlineMs : SegmentRules.Never);
     }
 
     public override ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => _measuring.MeasureAsync(shard, cancel);
+
+    /// <summary>Whoever had the shard before has left behind how far its input is stored, and what waits.</summary>
+    /// <exception cref="ConfigurationException">It is of another input.</exception>
+    public override async ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel)
+    {
+        StoredMark? mark = (await InTurnAsync(_buffer.ReadStoredAsync, cancel))[shard.Value];
+        if (mark is not null && mark.Source != _source)
+            throw new ConfigurationException($"buffer: {_address} holds what a run over {mark.Source} has left, and the input is {_source}. Keep apart from it (--kafka-slice-id N), or remove its keys if nothing of value is buffered");
+        ShardCells cells = _control.Shard(shard);
+        cells.StoredThrough = mark?.Position.Offset ?? StoredPosition.BeforeFirst.Offset; // what lies behind it does not count; nobody here claims yet
+        BufferDepth found = await _measuring.MeasureAsync(shard, cancel);
+        BufferDepth carried = _carriedOver[shard.Value];
+        _carriedOver[shard.Value] = carried with { Spans = carried.Spans + found.Spans, PayloadBytes = carried.PayloadBytes + found.PayloadBytes };
+        return mark?.Position;
+    }
+
+    /// <summary>What is stored need not be read again.</summary>
+    public override long ReadOnFrom(ShardId shard) => _control.Shard(shard).StoredThrough + 1;
+
+    /// <summary>By what was counted: to look would be too late, its next owner may be at work.</summary>
+    public override void HandOver(ShardId shard)
+    {
+        BufferDepth left = Depth(shard), before = _handedOver[shard.Value];
+        _handedOver[shard.Value] = before with { Spans = before.Spans + left.Spans, PayloadBytes = before.PayloadBytes + left.PayloadBytes };
+    }
 
     /// <inheritdoc/>
     public override async ValueTask CompleteAsync(CancellationToken cancel)
@@ -130,6 +168,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         await _measuring.DisposeAsync();
         await _buffer.DisposeAsync();
         _ending.Dispose();
+        _turn.Dispose();
     }
 
     private async ValueTask EndSamplingAsync()
@@ -138,7 +177,24 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         await _sampling.WaitAsync(CancellationToken.None);
     }
 
-    /// <summary>A file by its full name, so that it is the same from every folder.</summary>
+    private async ValueTask<T> InTurnAsync<T>(Func<CancellationToken, ValueTask<T>> ask, CancellationToken cancel)
+    {
+        await _turn.WaitAsync(cancel);
+        try
+        {
+            return await ask(cancel);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>A file by its full name, so that it is the same from every folder. A topic without its brokers, which are the same by many names.</summary>
+    private static string SourceOf(ProcessSpansPlan plan) => plan.KafkaInput is { } kafka
+        ? $"topic {kafka.Consumer.Address.Topic}, group {kafka.Consumer.Address.Group}"
+        : SourceOf(plan.Input);
+
     private static string SourceOf(string input) => input == PathKind.Dash ? "standard input" : Path.GetFullPath(input);
 
     private RedisSpanBuffer OpenClient() => _buffer.OpenClient(shard => _control.Shard(shard).StoredThrough, _faults);
@@ -180,8 +236,8 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             {
                 try
                 {
-                    _samples = await _buffer.SampleAsync(_ending.Token);
-                    Volatile.Write(ref _load, await _buffer.LoadAsync(_ending.Token));
+                    _samples = await InTurnAsync(_buffer.SampleAsync, _ending.Token);
+                    Volatile.Write(ref _load, await InTurnAsync(_buffer.LoadAsync, _ending.Token));
                 }
                 catch (BufferUnavailableException)
                 {

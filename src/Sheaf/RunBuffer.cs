@@ -1,6 +1,7 @@
 using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
 using Sheaf.Configuration;
+using Sheaf.Flushing;
 using Sheaf.Spans;
 using Sheaf.Supervision;
 
@@ -28,10 +29,28 @@ internal abstract class RunBuffer : IAsyncDisposable
     /// <summary>Share of the memory that the buffer may use, as it was last looked at.</summary>
     public abstract double Load { get; }
 
-    /// <summary>Spans that were in the buffer when the run began.</summary>
+    /// <summary>Shards from 0 on.</summary>
+    public abstract int ShardCount { get; }
+
+    /// <summary>Whether what is buffered is there for the next process.</summary>
+    public abstract bool OutlivesTheProcess { get; }
+
+    /// <summary>Spans that were in the buffer when the run began, or when the shard came to it.</summary>
     public virtual long CarriedOver(ShardId shard) => 0;
 
+    /// <summary>Spans that were in the buffer when the shard went elsewhere.</summary>
+    public virtual long HandedOver(ShardId shard) => 0;
+
     public abstract WorkerClient OpenWorkerClient();
+
+    /// <inheritdoc cref="Ingesting.IShardOwner.TakeAsync"/>
+    public abstract ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
+
+    /// <inheritdoc cref="Ingesting.IShardOwner.ReadOnFrom"/>
+    public abstract long ReadOnFrom(ShardId shard);
+
+    /// <summary>The shard goes elsewhere, and nobody here touches it any more.</summary>
+    public abstract void HandOver(ShardId shard);
 
     /// <summary>What is buffered for a shard, at no great cost: for metrics and progress.</summary>
     public abstract BufferDepth Depth(ShardId shard);
@@ -50,14 +69,22 @@ internal sealed class MemoryRunBuffer : RunBuffer
 {
     private readonly MemoryBuffer _buffer;
     private readonly MemorySpanBuffer _ingest;
+    private readonly ControlBlock _control;
+    private readonly long[] _handedOver;
 
-    public MemoryRunBuffer(ProcessSpansPlan plan)
+    public MemoryRunBuffer(ProcessSpansPlan plan, ControlBlock control)
     {
+        _control = control;
+        _handedOver = new long[control.ShardCount];
         _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes);
         _ingest = _buffer.OpenClient();
     }
 
     public override ISpanBuffer IngestClient => _ingest;
+
+    public override int ShardCount => _control.ShardCount;
+
+    public override bool OutlivesTheProcess => false;
 
     public override string HowToGoOn => "run again from the beginning of the input";
 
@@ -70,6 +97,25 @@ internal sealed class MemoryRunBuffer : RunBuffer
     }
 
     public override BufferDepth Depth(ShardId shard) => _buffer.Measure(shard);
+
+    public override long HandedOver(ShardId shard) => Volatile.Read(ref _handedOver[shard.Value]);
+
+    /// <summary>Only the group's committed offset tells where an earlier owner was.</summary>
+    public override ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => default;
+
+    /// <summary>Whatever waits here is read again: the oldest of it is where to begin.</summary>
+    public override long ReadOnFrom(ShardId shard)
+    {
+        // First how far everything is stored: what is stored later and leaves at once must not count as read.
+        long next = _control.Shard(shard).StoredThrough + 1;
+        return Math.Min(_buffer.LowestOffset(shard) ?? next, next);
+    }
+
+    public override void HandOver(ShardId shard)
+    {
+        _handedOver[shard.Value] += _buffer.Measure(shard).Spans;
+        _buffer.Drop(shard);
+    }
 
     public override ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(_buffer.Measure(shard));
 

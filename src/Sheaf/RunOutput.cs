@@ -1,37 +1,62 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Commands;
 using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Flushing;
+using Sheaf.Kafka;
+using Sheaf.Supervision;
 
 namespace Sheaf;
 
+/// <summary>A client of the output for a worker that is a thread.</summary>
+/// <param name="Fence">Takes from it the right to produce. Any thread; does not wait.</param>
+internal readonly record struct OutputClient(ISegmentSink Sink, Action Fence);
+
 /// <summary>
-/// The output of one run. Workers that are threads share what is open here; worker processes open it for themselves, and here it is only prepared and brought to its end.
-/// Owner: the run.
+/// The output of one run: a file or topics. Workers that are threads share what is open here; worker processes open it for themselves, and here it is only prepared and brought to its
+/// end. Owner: the run.
 /// </summary>
 internal sealed class RunOutput : IAsyncDisposable
 {
     private readonly JsonLinesSink? _sink;
     private readonly SharedOutputFile? _shared;
+    private readonly KafkaOutput? _kafka;
 
-    private RunOutput(JsonLinesSink? sink, SharedOutputFile? shared)
+    private RunOutput(JsonLinesSink? sink, SharedOutputFile? shared, KafkaOutput? kafka)
     {
         _sink = sink;
         _shared = shared;
+        _kafka = kafka;
     }
 
-    /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten.</exception>
-    public static async ValueTask<RunOutput> OpenAsync(ProcessSpansPlan plan, ControlBlock control, TimeProvider time, CancellationToken cancel)
+    /// <summary>What a worker process needs to produce to the topics; null where the output is a file.</summary>
+    public KafkaOutputAddress? Address => _kafka is null ? null : KafkaOutputAddress.Of(_kafka);
+
+    /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten; a topic is missing or takes no message as large as a segment.</exception>
+    /// <exception cref="SinkException">No broker answers.</exception>
+    public static async ValueTask<RunOutput> OpenAsync(ProcessSpansPlan plan, ControlBlock control, RunContext context, CancellationToken cancel)
     {
+        if (plan.KafkaOutput is { } to)
+            return new RunOutput(null, null, await KafkaOutput.OpenAsync(to, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Output")), context.Time, cancel));
         ExistingContent existing = plan.EarlierRun == EarlierRun.Resume ? ExistingContent.Resume : plan.Overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse;
-        if (plan.Isolation == FlusherIsolation.Thread) return new RunOutput(await JsonLinesSink.OpenAsync(plan.Output, existing, plan.WithHeaders, cancel), shared: null);
+        if (plan.Isolation == FlusherIsolation.Thread) return new RunOutput(await JsonLinesSink.OpenAsync(plan.Output, existing, plan.WithHeaders, cancel), null, null);
         SharedOutputFile.Prepare(plan.Output, existing, control);
-        return new RunOutput(sink: null, SharedOutputFile.Open(plan.Output, control, time));
+        return new RunOutput(null, SharedOutputFile.Open(plan.Output, control, context.Time), null);
     }
 
-    /// <summary>For a worker that is a thread.</summary>
-    public JsonLinesClient CreateClient() => _sink?.CreateClient() ?? throw new InvalidOperationException("worker processes open the output for themselves");
+    /// <summary>For a worker that is a thread, who disposes it.</summary>
+    public OutputClient CreateClient()
+    {
+        if (_kafka is not null)
+        {
+            KafkaSegmentSink sink = _kafka.CreateClient();
+            return new OutputClient(sink, sink.Fence);
+        }
+        JsonLinesClient client = _sink?.CreateClient() ?? throw new InvalidOperationException("worker processes open the output for themselves");
+        return new OutputClient(client, client.Fence);
+    }
 
-    /// <summary>Brings it to the disk, whole. After the last worker has ended.</summary>
+    /// <summary>Brings it to the disk, whole. After the last worker has ended. What brokers have acknowledged is whole already.</summary>
     /// <exception cref="SinkException">It could not.</exception>
     public async ValueTask FinishAsync()
     {

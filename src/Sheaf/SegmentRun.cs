@@ -6,6 +6,7 @@ using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Ingesting;
+using Sheaf.Kafka;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Supervision;
@@ -28,6 +29,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly RunContext _context;
     private readonly RunBuffer _buffer;
     private readonly RunOutput _output;
+    private readonly RunInput _input;
     private readonly IDeadLetterSink _deadLetters;
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
@@ -40,22 +42,18 @@ internal sealed class SegmentRun : IAsyncDisposable
     private volatile Settings _settings;
 
     private SegmentRun(
-        ProcessSpansPlan plan, RunContext context, ControlBlock control, ShardPlan shards, RunBuffer buffer, RunOutput output, JsonLinesSource source,
-        Faults faults)
+        ProcessSpansPlan plan, RunContext context, ControlBlock control, ShardPlan shards, RunBuffer buffer, RunOutput output, RunInput input,
+        IDeadLetterSink deadLetters, Faults faults)
     {
         _plan = plan;
         _context = context;
         _control = control;
         _buffer = buffer;
         _output = output;
+        _input = input;
+        _deadLetters = deadLetters;
         _settings = new Settings(plan.Rules, context.Live.Current);
         _trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
-        _deadLetters = plan.DeadLetter switch
-        {
-            DeadLetterTarget.File file => new DeadLetterFile(file.Path, context.Time),
-            _ => new StopOnDeadLetter(), // DeadLetterTarget.Stop: the set is closed by its private constructor
-        };
-
         _counters = new IngestCounters(plan.Shards);
         _signals = [.. shards.Workers.Select(_ => new WorkSignal())];
         _metrics.Observe(_counters, _control, _buffer.Depth, () => _buffer.Load);
@@ -72,7 +70,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
         var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull) { Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout };
         _pipeline = new IngestPipeline(
-            options, source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
+            options, input.Source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
             shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell);
     }
 
@@ -95,19 +93,26 @@ internal sealed class SegmentRun : IAsyncDisposable
     private static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, long begun, CancellationToken stop)
     {
         Faults faults = Faults.OfThisProcess(context);
+        await using RunInput input = await RunInput.OpenAsync(plan, context, stop);
+        plan = plan with { Shards = input.Shards };
         ShardPlan shards = ShardPlan.Deal(plan.Shards, plan.FlusherProcesses);
         using ControlBlock control = plan.Isolation switch
         {
             FlusherIsolation.Thread => new ControlBlock(shards.Workers.Length, plan.Shards),
             FlusherIsolation.Process => ControlBlock.CreateShared(shards.Workers.Length, plan.Shards),
         };
-        await using JsonLinesSource source = await JsonLinesSource.OpenAsync(plan.Input, stop);
+        for (int s = 0; input.IsShared && s < plan.Shards; s++)
+        {
+            ShardCells cells = control.Shard(new ShardId(s));
+            cells.Assignment = ShardCells.NotAssigned;
+        }
         // Before the output: a run that is refused for what the buffer holds must not have emptied it.
         await using RunBuffer buffer = plan.Buffer is BufferTarget.Redis redis
             ? await RedisRunBuffer.OpenAsync(plan, redis, control, faults.Own, context, stop)
-            : new MemoryRunBuffer(plan);
-        await using RunOutput output = await RunOutput.OpenAsync(plan, control, context.Time, stop);
-        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, source, faults);
+            : new MemoryRunBuffer(plan, control);
+        await using RunOutput output = await RunOutput.OpenAsync(plan, control, context, stop);
+        IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);
+        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, deadLetters, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
         try
         {
@@ -120,7 +125,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
         }
         RunReport report = await run.ReportAsync(outcome, reason, context.Time.GetElapsedTime(begun));
-        if (outcome == RunOutcome.Done) await buffer.CompleteAsync(CancellationToken.None);
+        if (outcome == RunOutcome.Done && !input.IsShared) await buffer.CompleteAsync(CancellationToken.None);
         return report;
     }
 
@@ -154,6 +159,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private async Task<(RunOutcome Outcome, string? Reason)> RunStartedAsync(CancellationToken stop)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        if (_input.IsShared) return await RunSharedAsync(ending);
         long toldToStopAt = 0;
         await using CancellationTokenRegistration stopping = stop.Register(() => toldToStopAt = _context.Time.GetTimestamp());
 
@@ -204,6 +210,52 @@ internal sealed class SegmentRun : IAsyncDisposable
         return inputFailure is null ? (RunOutcome.Done, null) : (RunOutcome.Failed, inputFailure);
     }
 
+    /// <summary>A run whose input has no end: to be told to stop is how it ends well.</summary>
+    private async Task<(RunOutcome Outcome, string? Reason)> RunSharedAsync(CancellationTokenSource ending)
+    {
+        Task ingest = _pipeline.RunAsync(ending.Token);
+        _input.Begin(new RunShards(_pipeline, _buffer, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()));
+        await Task.WhenAny(ingest, _supervisor.Completion);
+        await ending.CancelAsync();
+        (RunOutcome Outcome, string? Reason) end = (RunOutcome.Done, null);
+        try
+        {
+            await ingest;
+            if (_supervisor.Completion.Exception?.InnerException is { } given) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(given);
+        }
+        catch (SheafException e)
+        {
+            end = (e is RunStoppedException && !_supervisor.Completion.IsFaulted ? RunOutcome.DeadLetterLimit : RunOutcome.Failed, e.Message);
+        }
+        // The workers are still there, to finish what they have claimed.
+        await _input.LeaveAsync(_plan.ShutdownTimeout);
+        StopReport stopped = await _supervisor.StopAsync(_plan.ShutdownTimeout);
+        if (end.Outcome == RunOutcome.Done && stopped.Forced.Length + stopped.NotEnded.Length > 0)
+            end = (RunOutcome.Interrupted, $"not ended within {_plan.ShutdownTimeout.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}");
+        return end;
+    }
+
+    private static async ValueTask<IDeadLetterSink> OpenDeadLettersAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
+    {
+        switch (plan.DeadLetter)
+        {
+            case DeadLetterTarget.File file:
+                return new DeadLetterFile(file.Path, context.Time);
+            case DeadLetterTarget.Kafka kafka:
+                // The topic is on the brokers that are known: those of the output, or else of the input.
+                string brokers = plan.KafkaOutput?.Address.Brokers ?? plan.KafkaInput!.Consumer.Address.Brokers;
+                var options = new KafkaOutputOptions
+                {
+                    Name = "dead letters",
+                    Address = new KafkaAddress(brokers, [kafka.Topic], "", []),
+                    Config = plan.KafkaOutput?.Config ?? plan.KafkaInput!.Consumer.Config,
+                };
+                return await KafkaDeadLetterSink.OpenAsync(options, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.DeadLetters")), context.Time, cancel);
+            default:
+                return new StopOnDeadLetter(); // DeadLetterTarget.Stop: the set is closed by its private constructor
+        }
+    }
+
     private static RunReport NothingRead(ProcessSpansPlan plan, TimeSpan elapsed) => new()
     {
         Outcome = RunOutcome.Interrupted,
@@ -226,11 +278,11 @@ internal sealed class SegmentRun : IAsyncDisposable
     private Worker CreateWorker(WorkerShards shards)
     {
         WorkerClient client = _buffer.OpenWorkerClient();
-        JsonLinesClient sink = _output.CreateClient();
+        OutputClient output = _output.CreateClient();
         var worker = new FlusherWorker(
-            shards.Worker, shards.Shards, _control, client.Buffer, sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time,
+            shards.Worker, shards.Shards, _control, client.Buffer, output.Sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time,
             trouble: _trouble.Tell);
-        return new Worker(worker, client, sink);
+        return new Worker(worker, client, output);
     }
 
     private WorkerAssignment AssignmentOf(WorkerShards shards) => new()
@@ -241,6 +293,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         Rules = _plan.Rules,
         Buffer = _buffer.Address!,
         Output = _plan.Output,
+        KafkaOutput = _output.Address,
         WithHeaders = _plan.WithHeaders,
     };
 
@@ -330,6 +383,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     /// <summary>The spans that are in the buffer; null where it does not answer.</summary>
     private async ValueTask<long?> TryMeasureAsync(ShardId shard)
     {
+        if (_control.Shard(shard).Assignment < 0) return 0; // it is handed over, and somebody else's
         try
         {
             return (await _buffer.MeasureAsync(shard, CancellationToken.None)).Spans;
@@ -357,7 +411,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         ShardCells cells = _control.Shard(shard);
         return new LedgerCounts(
             _counters.Received(shard), cells.ProducedSpans, buffered, _counters.DeadLetters(shard), cells.DuplicateSpans, _counters.Dropped(shard),
-            _buffer.CarriedOver(shard));
+            _buffer.CarriedOver(shard), HandedOver: _buffer.HandedOver(shard));
     }
 
     /// <summary>Where the buffer was seen to have lost something, what is nowhere else is what it has lost.</summary>
@@ -384,18 +438,19 @@ internal sealed class SegmentRun : IAsyncDisposable
     }
 
     /// <summary>One life of a worker on a thread, with the clients that are its own.</summary>
-    private sealed class Worker(FlusherWorker worker, WorkerClient buffer, JsonLinesClient sink) : IWorkerInstance
+    private sealed class Worker(FlusherWorker worker, WorkerClient buffer, OutputClient output) : IWorkerInstance
     {
         public async Task RunAsync(CancellationToken cancel)
         {
-            await using ISpanBuffer _ = buffer.Buffer;
+            await using ISegmentSink sink = output.Sink;
+            await using ISpanBuffer client = buffer.Buffer;
             await worker.RunAsync(cancel);
         }
 
         public void Fence()
         {
             buffer.Fence();
-            sink.Fence();
+            output.Fence();
         }
     }
 

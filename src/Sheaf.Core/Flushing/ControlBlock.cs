@@ -44,7 +44,7 @@ public enum WorkerPhase : long
 /// </remarks>
 public sealed unsafe class ControlBlock : IDisposable
 {
-    private const long Magic = 0x53_48_45_41_46_00_00_01; // "SHEAF", and the version of the layout
+    private const long Magic = 0x53_48_45_41_46_00_00_02; // "SHEAF", and the version of the layout
     private const int HeadCells = 16;
     private const int CellsPerWorker = 16; // two cache lines: neighbours are prefetched in pairs
     private const int CellsPerShard = 32; // the worker's half and the ingest side's
@@ -311,6 +311,9 @@ public readonly unsafe struct ShardCells
     private const int FirstReason = 6;
     private const int IngestHalf = 16;
 
+    /// <summary>The <see cref="Assignment"/> of a shard that a group may give to this process and has not yet. Assignments have numbers from 2.</summary>
+    public const long NotAssigned = -1;
+
     private readonly long* _at;
 
     internal ShardCells(long* at) => _at = at;
@@ -355,6 +358,29 @@ public readonly unsafe struct ShardCells
         get => Volatile.Read(ref _at[IngestHalf + 4]);
         set => Volatile.Write(ref _at[IngestHalf + 4], value);
     }
+
+    /// <summary>
+    /// Under which assignment this process has the shard: 0 where it always has, as with a file; a positive number, another one each time that a group gives it the
+    /// shard; the negative of the last one while it has not. Writer: the ingest pipeline.
+    /// </summary>
+    public long Assignment
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 5]);
+        set => Volatile.Write(ref _at[IngestHalf + 5], value);
+    }
+
+    /// <summary>
+    /// The <see cref="Assignment"/> that the worker acts on: it has taken the shard over for a positive one, and does not touch it any more for a negative one. The negative
+    /// of the positive assignment that holds: another process has taken the shard over, although nobody has told this one yet. Writer: the worker.
+    /// </summary>
+    public long HeldAssignment
+    {
+        get => Volatile.Read(ref _at[0]);
+        set => Volatile.Write(ref _at[0], value);
+    }
+
+    /// <summary>Whether the shard is this process's, as far as the group and the buffer have told it.</summary>
+    public bool IsOwned => Assignment is var assignment && (assignment == 0 || (assignment > 0 && HeldAssignment != -assignment));
 
     /// <summary>All that was due at this stream time is flushed. Writer: the worker.</summary>
     public long FlushedThroughMs

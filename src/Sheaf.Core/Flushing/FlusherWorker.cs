@@ -21,6 +21,8 @@ public sealed class FlusherWorker
 
     private readonly int _index;
     private readonly ShardId[] _shards;
+    private readonly long[] _held; // by index in _shards: the assignment that this worker acts on
+    private readonly ShardId[] _taking;
     private readonly ControlBlock _control;
     private readonly ISpanBuffer _buffer;
     private readonly ISegmentSink _sink;
@@ -53,6 +55,9 @@ public sealed class FlusherWorker
     {
         _index = index;
         _shards = [.. shards];
+        _held = new long[_shards.Length];
+        Array.Fill(_held, long.MinValue);
+        _taking = new ShardId[_shards.Length];
         _control = control;
         _buffer = buffer;
         _sink = sink;
@@ -84,8 +89,8 @@ public sealed class FlusherWorker
             bool more = false;
             try
             {
-                foreach (ShardId shard in _shards)
-                    more |= await FlushShardAsync(shard, command, cancel);
+                for (int i = 0; i < _shards.Length; i++)
+                    more |= await FlushIfHeldAsync(i, command, cancel);
             }
             catch (SheafException e) when (e is BufferUnavailableException or BufferLostException)
             {
@@ -106,6 +111,46 @@ public sealed class FlusherWorker
             await _signal.WaitAsync(_options().IdleWait, cancel);
         }
         Beat(WorkerPhase.Ended);
+    }
+
+    /// <summary>Follows the shard's assignment, and flushes the shard while it is this process's. True where more may be due already.</summary>
+    private async ValueTask<bool> FlushIfHeldAsync(int index, WorkerCommand command, CancellationToken cancel)
+    {
+        long assignment = _control.Shard(_shards[index]).Assignment;
+        if (assignment < 0)
+        {
+            Hold(index, assignment);
+            return false;
+        }
+        try
+        {
+            if (assignment != Math.Abs(_held[index]))
+            {
+                _taking[0] = _shards[index];
+                await AliveAsync(_buffer.TakeOverAsync(_taking.AsMemory(0, 1), cancel), cancel);
+                Hold(index, assignment);
+            }
+            return _held[index] == assignment && await FlushShardAsync(_shards[index], command, cancel);
+        }
+        catch (ClaimLapsedException e) when (assignment > 0 && !cancel.IsCancellationRequested)
+        {
+            // Another process was given the shard. To take it back would only be answered in kind; this one will be told.
+            _trouble?.Invoke(e);
+            _output.Clear();
+            _accounting.Inherit();
+            Hold(index, -assignment);
+            return false;
+        }
+    }
+
+    /// <summary>From now on this worker acts on the shard under this assignment, and everybody can see that it does.</summary>
+    private void Hold(int index, long assignment)
+    {
+        if (_held[index] == assignment) return;
+        ShardCells cells = _control.Shard(_shards[index]);
+        if (assignment > 0 && cells.HeldAssignment != assignment) cells.FlushedThroughMs = long.MinValue; // it was of another life of the shard
+        _held[index] = assignment;
+        cells.HeldAssignment = assignment;
     }
 
     /// <summary>
@@ -130,7 +175,7 @@ public sealed class FlusherWorker
             }
             try
             {
-                await AliveAsync(_buffer.TakeOverAsync(_shards, cancel), cancel);
+                await TakeOverOwnedAsync(cancel);
                 // A dead predecessor's claims and this worker's own are alike now.
                 _accounting.Inherit();
                 return;
@@ -142,6 +187,23 @@ public sealed class FlusherWorker
                 why = e;
             }
         }
+    }
+
+    private async ValueTask TakeOverOwnedAsync(CancellationToken cancel)
+    {
+        long[] assignments = new long[_shards.Length];
+        int count = 0;
+        for (int i = 0; i < _shards.Length; i++)
+        {
+            ShardCells cells = _control.Shard(_shards[i]);
+            assignments[i] = cells.Assignment;
+            // What another process has taken over stays its own.
+            if (assignments[i] > 0 && cells.HeldAssignment == -assignments[i]) assignments[i] = -assignments[i];
+            if (assignments[i] >= 0) _taking[count++] = _shards[i];
+            else Hold(i, assignments[i]); // whoever waits for that must not have to wait for the buffer
+        }
+        if (count > 0) await AliveAsync(_buffer.TakeOverAsync(_taking.AsMemory(0, count), cancel), cancel);
+        for (int i = 0; i < _shards.Length; i++) Hold(i, assignments[i]);
     }
 
     /// <summary>Awaits what may take long, showing signs of life. A call that blocks the thread itself shows none.</summary>

@@ -26,7 +26,7 @@ public readonly record struct InputMessage(int Start, int Length, long SourceOff
 /// <summary>Messages read in one go, with their bytes. Owner: one ingest loop at a time; used again for the next read.</summary>
 public sealed class InputBlock
 {
-    private readonly List<InputMessage> _messages = [];
+    private List<InputMessage> _messages = [];
     private byte[] _bytes;
 
     /// <param name="capacity">Bytes to begin with; it grows where a single message needs it.</param>
@@ -42,11 +42,35 @@ public sealed class InputBlock
 
     public ReadOnlySpan<byte> BytesOf(in InputMessage message) => _bytes.AsSpan(message.Start, message.Length);
 
+    /// <summary>
+    /// The assignment of its shard under which it was read (<see cref="Flushing.ShardCells.Assignment"/>). Under another one it is not taken in: whoever has the shard then
+    /// reads its messages again.
+    /// </summary>
+    public long Assignment { get; set; }
+
+    /// <summary>
+    /// Of a block without messages: for so long nothing has come although everything was read, what may be on its way allowed for. The shard's clock goes on by so much from
+    /// where its last message has left it. 0 in any other block.
+    /// </summary>
+    public long IdleMs { get; set; }
+
     /// <summary>Empties the block. For sources.</summary>
     public void Reset(ShardId? shard)
     {
         _messages.Clear();
         Shard = shard;
+        Assignment = 0;
+        IdleMs = 0;
+    }
+
+    /// <summary>Exchanges all content with another block, so that nothing is copied. For sources.</summary>
+    public void Exchange(InputBlock other)
+    {
+        (_bytes, other._bytes) = (other._bytes, _bytes);
+        (_messages, other._messages) = (other._messages, _messages);
+        (Shard, other.Shard) = (other.Shard, Shard);
+        (Assignment, other.Assignment) = (other.Assignment, Assignment);
+        (IdleMs, other.IdleMs) = (other.IdleMs, IdleMs);
     }
 
     /// <summary>Adds a message whose bytes are in <see cref="Buffer"/>. For sources.</summary>

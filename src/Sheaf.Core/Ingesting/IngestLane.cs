@@ -17,19 +17,26 @@ internal sealed class IngestLane
         _storedThrough = [.. Enumerable.Range(0, options.Shards).Select(s => s < options.Stored.Count ? options.Stored[s].Offset : StoredPosition.BeforeFirst.Offset)];
         _allStoredThrough = _storedThrough.Min();
         Block = new InputBlock(options.BlockBytes);
-        Batches = [.. Enumerable.Range(0, options.Shards).Select(s => new SpanBatch(new ShardId(s)))];
+        Batches = new SpanBatch[options.Shards];
         Tallies = new ShardTally[options.Shards];
+        Tickets = new long[options.Shards];
     }
 
     public InputBlock Block { get; }
 
     /// <summary>Number of the block in the order of reading.</summary>
-    public long Ticket { get; set; }
+    public long Number { get; set; }
 
-    /// <summary>By shard: the usable spans of the block.</summary>
+    /// <summary>By shard of the block: its number among the blocks of that shard, in the order of reading.</summary>
+    public long[] Tickets { get; }
+
+    /// <summary>The block's shards: its own, or all of them where each span's trace decides.</summary>
+    public (int First, int End) Shards => Block.Shard is { } only ? (only.Value, only.Value + 1) : (0, Tallies.Length);
+
+    /// <summary>By shard of the block: its usable spans.</summary>
     public SpanBatch[] Batches { get; }
 
-    /// <summary>By shard.</summary>
+    /// <summary>By shard of the block.</summary>
     public ShardTally[] Tallies { get; }
 
     /// <summary>The block's bad messages, by index, in order.</summary>
@@ -38,8 +45,13 @@ internal sealed class IngestLane
     /// <summary>Parses the whole block.</summary>
     public void Parse(DropRules drops)
     {
-        foreach (SpanBatch batch in Batches) batch.Reset(Block.Buffer);
-        Array.Clear(Tallies);
+        (int first, int end) = Shards;
+        for (int s = first; s < end; s++)
+        {
+            // Made when it is first needed: of a topic's many partitions a process may have few.
+            (Batches[s] ??= new SpanBatch(new ShardId(s))).Reset(Block.Buffer);
+            Tallies[s] = default;
+        }
         Faults.Clear();
         ReadOnlySpan<InputMessage> messages = Block.Messages;
         TraceSpan span = default;

@@ -35,14 +35,15 @@ public sealed class IngestPipeline : IDisposable
     private readonly CancellationTokenSource _impatient; // some time after the stop
 
     private readonly SemaphoreSlim _reading = new(1, 1);
-    private readonly Turnstile[] _turnstiles;
-    private readonly long[][] _clocksByBlock;
+    private readonly ShardIntake[] _intakes;
+    private readonly BlockClocks[] _clocksByBlock;
     private long _nextBlock;
     private bool _ended;
     private int _waitingForBuffer;
-
-    // Owned by whoever is in the first shard's turnstile.
     private long _messages;
+
+    // Owned by whoever is in the turn of the dead letters.
+    private readonly SemaphoreSlim _deadLetterTurn = new(1, 1);
     private long _bad;
     private long _badInARow;
     private long _lastBad;
@@ -77,8 +78,8 @@ public sealed class IngestPipeline : IDisposable
             cells.StoredThrough = options.Stored[s].Offset;
             cells.ClockMs = options.Stored[s].ClockMs;
         }
-        _turnstiles = [.. Enumerable.Range(0, options.Shards).Select(_ => new Turnstile())];
-        _clocksByBlock = [.. Enumerable.Range(0, options.LeadBlocks).Select(_ => Enumerable.Repeat(long.MinValue, options.Shards).ToArray())];
+        _intakes = [.. Enumerable.Range(0, options.Shards).Select(_ => new ShardIntake())];
+        _clocksByBlock = [.. Enumerable.Range(0, options.LeadBlocks).Select(_ => new BlockClocks())];
     }
 
     /// <summary>Runs until the input ends, or until <paramref name="stop"/>; then what was read is still appended. Runs once.</summary>
@@ -104,9 +105,53 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
+    /// <summary>
+    /// A group has given this process a shard: from now on blocks that were read under this assignment are taken in. While the pipeline runs; any thread, for one shard one after
+    /// the other.
+    /// </summary>
+    /// <param name="assignment">Positive, and higher than any before.</param>
+    /// <param name="stored">What is stored of the shard's input: the blocks begin behind it.</param>
+    public async ValueTask AssignAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel)
+    {
+        ShardIntake intake = _intakes[shard.Value];
+        await intake.Owning.WaitAsync(cancel);
+        try
+        {
+            ShardCells cells = _control.Shard(shard);
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(assignment, Math.Abs(cells.Assignment));
+            cells.StoredThrough = stored.Offset;
+            cells.ClockMs = stored.ClockMs;
+            intake.MessageClockMs = stored.ClockMs;
+            cells.Assignment = assignment;
+        }
+        finally
+        {
+            intake.Owning.Release();
+        }
+        _clockMoved(shard);
+    }
+
+    /// <summary>
+    /// The shard goes to another process: returns when nothing of it is stored here any more, and its worker has finished what it had claimed and lets it alone. Blocks of it that
+    /// were read and not stored are passed over, uncounted. Any thread; a shard that is not here is gone already.
+    /// </summary>
+    public async ValueTask ReleaseAsync(ShardId shard, CancellationToken cancel)
+    {
+        ShardIntake intake = _intakes[shard.Value];
+        ShardCells cells = _control.Shard(shard);
+        // First of all, so that a lane that waits for the buffer gives up.
+        if (cells.Assignment > 0) cells.Assignment = -cells.Assignment;
+        await intake.Owning.WaitAsync(cancel);
+        intake.Owning.Release();
+        _clockMoved(shard);
+        while (cells.HeldAssignment != cells.Assignment) await Task.Delay(Pause, _time, cancel);
+    }
+
     public void Dispose()
     {
         _reading.Dispose();
+        _deadLetterTurn.Dispose();
+        foreach (ShardIntake intake in _intakes) intake.Dispose();
         _impatient.Dispose();
     }
 
@@ -151,7 +196,10 @@ public sealed class IngestPipeline : IDisposable
                     _ended = true;
                     return false;
                 }
-                lane.Ticket = _nextBlock++;
+                lane.Number = _nextBlock++;
+                (int first, int end) = lane.Shards;
+                for (int s = first; s < end; s++) lane.Tickets[s] = _intakes[s].NextTicket++;
+                _clocksByBlock[lane.Number % _clocksByBlock.Length].Begin(first, end, lane.Block.Assignment);
                 return true;
             }
             catch (SourceException)
@@ -172,40 +220,69 @@ public sealed class IngestPipeline : IDisposable
 
     private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort, CancellationToken stop)
     {
-        long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
-        long[] clocks = _clocksByBlock[lane.Ticket % _clocksByBlock.Length];
-        for (int s = 0; s < _turnstiles.Length; s++)
+        (int first, int end) = lane.Shards;
+        BlockClocks clocks = _clocksByBlock[lane.Number % _clocksByBlock.Length];
+        for (int s = first; s < end; s++)
         {
             var shard = new ShardId(s);
-            await _turnstiles[s].EnterAsync(lane.Ticket, abort);
-            if (s == 0) await WriteDeadLettersAsync(lane, limits, abort);
-            ShardCells cells = _control.Shard(shard);
-            SpanBatch batch = lane.Batches[s];
-            bool isOfShard = lane.Block.Shard is not { } only || only == shard;
-            if (isOfShard && through > StoredThrough(s))
+            ShardIntake intake = _intakes[s];
+            await intake.Turnstile.EnterAsync(lane.Tickets[s], abort);
+            await intake.Owning.WaitAsync(abort);
+            try
             {
-                long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
-                batch.Through = new StoredPosition(through, clock);
-                await StoreAsync(batch, abort, stop);
-                _faults?.Invoke(FaultPoint.AfterAppend);
-                _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
-                cells.StoredSpans += batch.Count;
-                cells.StoredBytes += lane.Tallies[s].Bytes;
-                cells.StoredThrough = through;
-                cells.ClockMs = clock;
-                _faults?.Invoke(FaultPoint.AfterClock);
-                if (batch.Count > 0) _clockMoved(shard);
+                if (IsCurrent(lane.Block, shard)) await AppendToShardAsync(lane, shard, limits, abort, stop);
             }
-            if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
-            clocks[s] = cells.ClockMs;
-            _turnstiles[s].Leave();
+            finally
+            {
+                intake.Owning.Release();
+            }
+            clocks[s] = _control.Shard(shard).ClockMs;
+            intake.Turnstile.Leave();
         }
+        clocks.Complete();
     }
+
+    private async ValueTask AppendToShardAsync(IngestLane lane, ShardId shard, DeadLetterLimits limits, CancellationToken abort, CancellationToken stop)
+    {
+        int s = shard.Value;
+        if (s == lane.Shards.First) await WriteDeadLettersAsync(lane, limits, abort);
+        long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
+        ShardCells cells = _control.Shard(shard);
+        SpanBatch batch = lane.Batches[s];
+        if (through > StoredThrough(s))
+        {
+            long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
+            batch.Through = new StoredPosition(through, clock);
+            if (!await TryStoreAsync(lane.Block, batch, abort, stop)) return;
+            _faults?.Invoke(FaultPoint.AfterAppend);
+            _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
+            cells.StoredSpans += batch.Count;
+            cells.StoredBytes += lane.Tallies[s].Bytes;
+            cells.StoredThrough = through;
+            cells.ClockMs = clock;
+            _intakes[s].MessageClockMs = clock;
+            _faults?.Invoke(FaultPoint.AfterClock);
+            if (batch.Count > 0) _clockMoved(shard);
+        }
+        else if (lane.Block.IdleMs > 0 && _intakes[s].MessageClockMs is > long.MinValue and var from && from + lane.Block.IdleMs > cells.ClockMs)
+        {
+            cells.ClockMs = from + lane.Block.IdleMs;
+            _clockMoved(shard);
+        }
+        if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
+    }
+
+    /// <summary>Whether a block was read under the assignment that holds, and nothing before it was left out.</summary>
+    private bool IsCurrent(InputBlock block, ShardId shard) =>
+        block.Assignment == 0 || (block.Assignment == _control.Shard(shard).Assignment && block.Assignment != _intakes[shard.Value].GivenUp && _control.Shard(shard).IsOwned);
 
     private long StoredThrough(int shard) => shard < _options.Stored.Count ? _options.Stored[shard].Offset : StoredPosition.BeforeFirst.Offset;
 
-    /// <summary>Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped.</summary>
-    private async ValueTask StoreAsync(SpanBatch batch, CancellationToken abort, CancellationToken stop)
+    /// <summary>
+    /// Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped. False where that ends because the shard went to somebody else, or
+    /// because the run was told to stop and somebody else will read the block again.
+    /// </summary>
+    private async ValueTask<bool> TryStoreAsync(InputBlock block, SpanBatch batch, CancellationToken abort, CancellationToken stop)
     {
         TimeSpan delay = ShortestRetry;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(abort, _impatient.Token);
@@ -214,18 +291,26 @@ public sealed class IngestPipeline : IDisposable
             try
             {
                 await _buffer.AppendAsync(batch, either.Token);
-                return;
+                return true;
             }
             catch (OperationCanceledException e) when (!abort.IsCancellationRequested)
             {
+                if (block.Assignment > 0)
+                {
+                    _intakes[batch.Shard.Value].GivenUp = block.Assignment; // whoever has the shard next reads it again
+                    return false;
+                }
                 throw new BufferUnavailableException(
                     $"told to stop, and the buffer has not answered for {_options.StopPatience.TotalSeconds} s: what was read last is not stored", e);
             }
-            catch (BufferUnavailableException e) when (!stop.IsCancellationRequested)
+            catch (BufferUnavailableException e) when (!stop.IsCancellationRequested || block.Assignment > 0)
             {
                 _trouble?.Invoke(e);
+                if (stop.IsCancellationRequested) _intakes[batch.Shard.Value].GivenUp = block.Assignment; // what follows it must not be stored without it
+                if (!IsCurrent(block, batch.Shard)) return false;
                 await (e.IsFull ? WaitWhileFullAsync(delay, abort) : WaitWhileUnavailableAsync(delay, abort));
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
+                if (!IsCurrent(block, batch.Shard)) return false;
             }
             catch (BufferLostException e)
             {
@@ -267,9 +352,23 @@ public sealed class IngestPipeline : IDisposable
 
     private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
     {
+        // Who has no bad message waits for nobody's: an output for dead letters that is away holds up those who need it.
+        long before = Interlocked.Add(ref _messages, lane.Block.Messages.Length) - lane.Block.Messages.Length;
+        if (lane.Faults.Count == 0) return;
+        await _deadLetterTurn.WaitAsync(abort);
+        try
+        {
+            await WriteDeadLettersAsync(lane, before, limits, abort);
+        }
+        finally
+        {
+            _deadLetterTurn.Release();
+        }
+    }
+
+    private async ValueTask WriteDeadLettersAsync(IngestLane lane, long before, DeadLetterLimits limits, CancellationToken abort)
+    {
         ShardId shard = lane.Block.Shard ?? new ShardId(0);
-        long before = _messages;
-        _messages += lane.Block.Messages.Length;
         foreach ((int index, SpanFault fault) in lane.Faults)
         {
             InputMessage message = lane.Block.Messages[index];
@@ -280,7 +379,7 @@ public sealed class IngestPipeline : IDisposable
             _badInARow = number == _lastBad + 1 ? _badInARow + 1 : 1;
             _lastBad = number;
             _bad++;
-            if (limits.Exceeded(_messages, _bad, _badInARow) is { } reason)
+            if (limits.Exceeded(Volatile.Read(ref _messages), _bad, _badInARow) is { } reason)
             {
                 throw new RunStoppedException(
                     $"{reason}. The last one: {_source.Name}, {message.SourceOffset}: {fault.Describe(letter.Message.Span)}.");
@@ -291,12 +390,15 @@ public sealed class IngestPipeline : IDisposable
     /// <summary>Holds the input while what became due some blocks ago is still waiting to be flushed.</summary>
     private async ValueTask WaitForFlushersAsync(CancellationToken cancel)
     {
-        long[] clocks = _clocksByBlock[_nextBlock % _clocksByBlock.Length];
-        for (int s = 0; s < clocks.Length; s++)
+        BlockClocks clocks = _clocksByBlock[_nextBlock % _clocksByBlock.Length];
+        while (!clocks.IsComplete) await Task.Delay(Pause, _time, cancel);
+        for (int s = clocks.First; s < clocks.End; s++)
         {
-            while (_control.Shard(new ShardId(s)).FlushedThroughMs < clocks[s])
+            while (IsHere(s) && _control.Shard(new ShardId(s)).FlushedThroughMs < clocks[s])
                 await Task.Delay(Pause, _time, cancel);
         }
+
+        bool IsHere(int shard) => _control.Shard(new ShardId(shard)) is var cells && cells.Assignment == clocks.Assignment && cells.IsOwned;
     }
 
     private async ValueTask WaitForRoomAsync(CancellationToken cancel)
@@ -324,7 +426,7 @@ public sealed class IngestPipeline : IDisposable
         for (int s = 0; s < _options.Shards; s++)
         {
             ShardCells cells = _control.Shard(new ShardId(s));
-            if (cells.FlushedThroughMs < cells.ClockMs) return false;
+            if (cells.IsOwned && cells.FlushedThroughMs < cells.ClockMs) return false;
         }
         return true;
     }
@@ -338,6 +440,60 @@ public sealed class IngestPipeline : IDisposable
             cells.FlushOldest = value;
             _clockMoved(new ShardId(s));
         }
+    }
+
+    /// <summary>The way into one shard.</summary>
+    private sealed class ShardIntake : IDisposable
+    {
+        /// <summary>Blocks pass it in the order of reading.</summary>
+        public Turnstile Turnstile { get; } = new();
+
+        /// <summary>The ticket of the next block. Owned by the lane that reads.</summary>
+        public long NextTicket { get; set; }
+
+        /// <summary>Held while something is stored, and while the shard comes to this process.</summary>
+        public SemaphoreSlim Owning { get; } = new(1, 1);
+
+        /// <summary>The clock behind the last block with messages: an idle shard's clock goes on from there. Owned by the holder of <see cref="Owning"/>.</summary>
+        public long MessageClockMs { get; set; } = long.MinValue;
+
+        /// <summary>The assignment of which a block was left out. Owned by the holder of <see cref="Owning"/>.</summary>
+        public long GivenUp { get; set; }
+
+        public void Dispose() => Owning.Dispose();
+    }
+
+    /// <summary>
+    /// Where the clocks of a block's shards stood behind it. Owner: the reading lane until it is begun, then the block's until it is complete, then whoever reads on when the
+    /// input is as many blocks ahead as it may be.
+    /// </summary>
+    private sealed class BlockClocks
+    {
+        private long[] _clocks = [];
+        private volatile bool _isComplete = true;
+
+        public int First { get; private set; }
+
+        public int End { get; private set; }
+
+        public long Assignment { get; private set; }
+
+        public bool IsComplete => _isComplete;
+
+        public long this[int shard]
+        {
+            get => _clocks[shard - First];
+            set => _clocks[shard - First] = value;
+        }
+
+        public void Begin(int first, int end, long assignment)
+        {
+            _isComplete = false;
+            if (_clocks.Length < end - first) _clocks = new long[end - first];
+            (First, End, Assignment) = (first, end, assignment);
+        }
+
+        public void Complete() => _isComplete = true;
     }
 }
 

@@ -17,6 +17,13 @@ public static class EventIds
     public const int BufferResumed = 1204;
     public const int SpansLost = 1205;
 
+    // Kafka 1300-1399
+    public const int KafkaClient = 1300;
+    public const int PartitionAssigned = 1301;
+    public const int PartitionReleased = 1302;
+    public const int PartitionLost = 1303;
+    public const int ReplayMayBePartial = 1304;
+
     // Supervision 2000-2099
     public const int WorkersHealthy = 2000;
     public const int WorkerEnded = 2001;

@@ -1,7 +1,7 @@
 namespace Sheaf.Telemetry;
 
 /// <summary>
-/// What became of the spans that were received. <c>received + carried over = produced + buffered + dead letters + duplicates + dropped + lost</c> in
+/// What became of the spans that were received. <c>received + carried over = produced + buffered + dead letters + duplicates + dropped + lost + handed over</c> in
 /// every run, at its end and (give or take what is between two steps) while it goes on. In a healthy one nothing is lost.
 /// </summary>
 /// <param name="Received">Messages read, usable or not.</param>
@@ -12,11 +12,13 @@ namespace Sheaf.Telemetry;
 /// <param name="Dropped">Spans that a drop rule took out.</param>
 /// <param name="CarriedOver">Spans that waited in the buffer when the run began.</param>
 /// <param name="Lost">Spans that the buffer has lost: a Redis server that came back without its data.</param>
+/// <param name="HandedOver">Spans that waited in a shard when it went to another process, which has them now or reads them again.</param>
 public readonly record struct LedgerCounts(
-    long Received, long Produced, long Buffered, long DeadLetters, long Duplicates, long Dropped, long CarriedOver = 0, long Lost = 0)
+    long Received, long Produced, long Buffered, long DeadLetters, long Duplicates, long Dropped, long CarriedOver = 0, long Lost = 0,
+    long HandedOver = 0)
 {
     /// <summary>0 when the equation holds; positive: so many spans are unaccounted for; negative: so many were counted twice.</summary>
-    public long Balance => Received + CarriedOver - (Produced + Buffered + DeadLetters + Duplicates + Dropped + Lost);
+    public long Balance => Received + CarriedOver - (Produced + Buffered + DeadLetters + Duplicates + Dropped + Lost + HandedOver);
 
     public static LedgerCounts operator +(LedgerCounts a, LedgerCounts b) => new(
         a.Received + b.Received,
@@ -26,7 +28,8 @@ public readonly record struct LedgerCounts(
         a.Duplicates + b.Duplicates,
         a.Dropped + b.Dropped,
         a.CarriedOver + b.CarriedOver,
-        a.Lost + b.Lost);
+        a.Lost + b.Lost,
+        a.HandedOver + b.HandedOver);
 
     public static LedgerCounts Add(LedgerCounts left, LedgerCounts right) => left + right;
 }

@@ -25,6 +25,7 @@ internal static class RunSummary
         new("duplicates", c => c.Duplicates),
         new("dropped", c => c.Dropped),
         new("lost", c => c.Lost, true),
+        new("handed over", c => c.HandedOver, true),
     ];
 
     /// <summary>Several lines, without a line feed at the end.</summary>
@@ -138,6 +139,7 @@ internal static class RunSummary
         json.WriteNumber("dropped", counts.Dropped);
         json.WriteNumber("carried_over", counts.CarriedOver);
         json.WriteNumber("lost", counts.Lost);
+        json.WriteNumber("handed_over", counts.HandedOver);
     }
 
     private static string Name(RunOutcome outcome) => outcome switch

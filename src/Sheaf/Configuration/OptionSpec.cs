@@ -6,6 +6,7 @@ namespace Sheaf.Configuration;
 internal enum OptionGroup
 {
     Files,
+    Kafka,
     Segments,
     Workers,
     Buffer,

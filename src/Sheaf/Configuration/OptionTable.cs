@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sheaf.Ingesting;
+using Sheaf.Kafka;
 using Sheaf.Spans;
 
 namespace Sheaf.Configuration;
@@ -23,23 +24,23 @@ internal static class OptionTable
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
-    public static readonly OptionSpec<string> Input = Add(new OptionSpec<string>(new PathKind(allowsDash: true))
+    public static readonly OptionSpec<string> Input = Add(new OptionSpec<string>(new PlaceKind(KafkaAddressRole.Input))
     {
         Name = "input",
         Group = OptionGroup.Files,
-        Summary = "Spans to read: JSON lines, plain or gzip; - is standard input.",
-        Details = "One span per line. Gzip is recognised by its first bytes, not by the name. A span's stream time is its `received`.",
+        Summary = "Spans to read: JSON lines, plain or gzip (- is standard input), or a topic.",
+        Details = "In a file one span per line. Gzip is recognised by its first bytes, not by the name. A span's stream time is its `received`. From Kafka (`kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME`) one span per message, whose stream time is the broker's timestamp; instances of one group share the topic's partitions, and the run goes on until it is told to stop (SIGTERM, Ctrl-C). It needs the system's librdkafka.",
         DefaultText = "none",
         Example = "spans.jsonl.gz",
         Required = true,
     });
 
-    public static readonly OptionSpec<string> Output = Add(new OptionSpec<string>(new PathKind(allowsDash: true))
+    public static readonly OptionSpec<string> Output = Add(new OptionSpec<string>(new PlaceKind(KafkaAddressRole.Output))
     {
         Name = "output",
         Group = OptionGroup.Files,
-        Summary = "Where segments go, one message per line; - is standard output.",
-        Details = "Everything else that Sheaf has to say goes to standard error, so a pipe gets segments only.",
+        Summary = "Where segments go, one message per line (- is standard output), or a topic.",
+        Details = "Everything else that Sheaf has to say goes to standard error, so a pipe gets segments only. To Kafka (`kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC2]`) each message has its headers; of several topics each shard has one.",
         DefaultText = "none",
         Example = "segments.jsonl",
         Required = true,
@@ -73,6 +74,99 @@ internal static class OptionTable
         Details = "Bounds the memory that one line can take. The default is far above any real span, and above what brokers accept.",
         Default = _ => "64MiB",
         DefaultText = "64MiB",
+    });
+
+    public static readonly OptionSpec<string> KafkaConfig = Add(new OptionSpec<string>(new KafkaConfigKind())
+    {
+        Name = "kafka-config",
+        Group = OptionGroup.Kafka,
+        Summary = "Properties of librdkafka for input, output and dead letters: security.protocol=ssl.",
+        Details = "May be repeated. What would break Sheaf's promises is refused (`acks`, `enable.auto.commit`, …). A password on the command line can be seen by every user of the machine: give it as `SHEAF_KAFKA_CONFIG` or in the file; it is not shown anywhere.",
+        Default = _ => "",
+        DefaultText = "none",
+        Example = "security.protocol=ssl",
+    });
+
+    public static readonly OptionSpec<AutoOffsetReset> AutoOffsetReset = Add(new OptionSpec<AutoOffsetReset>(new ChoiceKind<AutoOffsetReset>(
+        ("earliest", Sheaf.Kafka.AutoOffsetReset.Earliest), ("latest", Sheaf.Kafka.AutoOffsetReset.Latest), ("error", Sheaf.Kafka.AutoOffsetReset.Error)))
+    {
+        Name = "auto-offset-reset",
+        Group = OptionGroup.Kafka,
+        Summary = "Where to begin in a partition of which the group has committed nothing.",
+        Details = "`error` ends the run instead. The default is the original's: a new group begins with what comes.",
+        Default = _ => "latest",
+        DefaultText = "latest",
+    });
+
+    public static readonly OptionSpec<bool> NoStrictOffsetReset = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "no-strict-offset-reset",
+        Group = OptionGroup.Kafka,
+        Summary = "Read on at `auto-offset-reset` where messages are gone that were not read.",
+        Details = "Off: the run ends and says so, since what is gone (deleted by retention before it was read, or the topic was made anew) is lost.",
+        Default = _ => "false",
+        DefaultText = "false",
+    });
+
+    public static readonly OptionSpec<int> MaxPollIntervalMs = Add(new OptionSpec<int>(new IntegerKind<int>(6_000, 86_400_000))
+    {
+        Name = "max-poll-interval-ms",
+        Group = OptionGroup.Kafka,
+        Summary = "Milliseconds after which the group gives up an instance that does not answer.",
+        Details = "Also the time that an instance has to finish what it has claimed when a partition goes elsewhere. Reading goes on apart from flushing, so a slow output does not count. The default is the original's.",
+        Default = _ => "30000",
+        DefaultText = "30000",
+    });
+
+    public static readonly OptionSpec<string> GroupInstanceId = Add(new OptionSpec<string>(new MemberNameKind())
+    {
+        Name = "group-instance-id",
+        Group = OptionGroup.Kafka,
+        Summary = "A name that makes this instance a static member of its group.",
+        Details = "Another one for each instance. One that comes back within the session's time-out (`session.timeout.ms`) gets its partitions back without a rebalance. None by default: an instance that ends gives them away at once.",
+        DefaultText = "none",
+        Example = "sheaf-0",
+    });
+
+    public static readonly OptionSpec<int> MaxBatchSize = Add(new OptionSpec<int>(new IntegerKind<int>(1, 100_000))
+    {
+        Name = "max-batch-size",
+        Group = OptionGroup.Kafka,
+        Summary = "Most messages that are taken from Kafka together.",
+        Details = "Each batch is one or two exchanges with a Redis buffer for each of its partitions. A backlog in a Redis buffer is caught up with half as fast again as with the original's 100, and what is read at once is still small.",
+        Default = _ => "1000",
+        DefaultText = "1000",
+    });
+
+    public static readonly OptionSpec<int> MaxBatchTimeMs = Add(new OptionSpec<int>(new IntegerKind<int>(0, 60_000))
+    {
+        Name = "max-batch-time-ms",
+        Group = OptionGroup.Kafka,
+        Summary = "Milliseconds that a message waits for others to fill its batch.",
+        Details = "Only matters while little comes. The default is the original's, and short beside any timeout.",
+        Default = _ => "1000",
+        DefaultText = "1000",
+    });
+
+    public static readonly OptionSpec<TimeSpan> ClockSlack = Add(new OptionSpec<TimeSpan>(new DurationKind(TimeSpan.Zero, TimeSpan.FromHours(1)))
+    {
+        Name = "clock-slack",
+        Group = OptionGroup.Kafka,
+        Summary = "How far the clock of a partition without new messages stays behind.",
+        Details = "The clock goes on while a partition is read to its end, so that its segments close. A message that takes longer than this from its timestamp to here may come too late for its segment.",
+        Default = _ => "1s",
+        DefaultText = "1s",
+    });
+
+    public static readonly OptionSpec<KafkaKeyChoice> OutputKey = Add(new OptionSpec<KafkaKeyChoice>(
+        new ChoiceKind<KafkaKeyChoice>(("none", KafkaKeyChoice.None), ("trace", KafkaKeyChoice.Trace), ("project", KafkaKeyChoice.Project)))
+    {
+        Name = "output-key",
+        Group = OptionGroup.Kafka,
+        Summary = "Key of the messages with segments, and so which of them share a partition.",
+        Details = "None by default, as in the original: the partitions are filled evenly.",
+        Default = _ => "none",
+        DefaultText = "none",
     });
 
     public static readonly OptionSpec<TimeSpan> Timeout = Add(new OptionSpec<TimeSpan>(new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)))
@@ -120,7 +214,7 @@ internal static class OptionTable
         Name = "shards",
         Group = OptionGroup.Workers,
         Summary = "Parts into which traces are dealt; each keeps its order and its clock.",
-        Details = "A file's spans are dealt by trace id. More shards than cores cost a little and gain nothing; the number also decides which traces share a clock, so keep it when two runs are to be compared.",
+        Details = "A file's spans are dealt by trace id; with Kafka each partition is a shard, and this does not count. More shards than cores cost a little and gain nothing; the number also decides which traces share a clock, so keep it when two runs are to be compared.",
         Default = machine => Math.Clamp(machine.Cores, 1, 1024).ToString(CultureInfo.InvariantCulture),
         DefaultText = "number of cores",
         Example = "8",
@@ -286,7 +380,7 @@ internal static class OptionTable
         Name = "dead-letter",
         Group = OptionGroup.BadMessages,
         Summary = "Where messages go that cannot be used; stop ends the run at the first one.",
-        Details = "A file gets one JSON line per message, with the reason, the field and the place, behind what it holds already; it is made when the first one is written. On by default: a bad message is kept, never skipped.",
+        Details = "A file gets one JSON line per message, with the reason, the field and the place, behind what it holds already; it is made when the first one is written. A topic (`kafka:TOPIC`, on the brokers of the output, or else of the input) gets each message as it came, with all that as headers. On by default: a bad message is kept, never skipped.",
         Default = _ => "file:sheaf-dead-letters.jsonl",
         DefaultText = "file:sheaf-dead-letters.jsonl",
     });
@@ -402,6 +496,7 @@ internal static class OptionTable
     public static string Heading(OptionGroup group) => group switch
     {
         OptionGroup.Files => "Input and output",
+        OptionGroup.Kafka => "Kafka",
         OptionGroup.Segments => "Segments",
         OptionGroup.Workers => "Workers",
         OptionGroup.Buffer => "Buffer",

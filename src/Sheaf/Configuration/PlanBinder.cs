@@ -1,5 +1,6 @@
 using Sheaf.Files;
 using Sheaf.Ingesting;
+using Sheaf.Kafka;
 using Sheaf.Segments;
 
 namespace Sheaf.Configuration;
@@ -39,6 +40,19 @@ internal static class PlanBinder
         if (options.Get(OptionTable.Resume) && options.Get(OptionTable.Discard)) Add(OptionTable.Discard, "and --resume exclude each other");
         if (options.Get(OptionTable.Resume) && options.Get(OptionTable.Overwrite)) Add(OptionTable.Overwrite, "and --resume exclude each other: a run that goes on continues its output");
 
+        KafkaAddress? input = AddressOf(options, OptionTable.Input, KafkaAddressRole.Input), output = AddressOf(options, OptionTable.Output, KafkaAddressRole.Output);
+        if (input is not null)
+        {
+            foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
+                if (options.Get(option)) Add(option, "is for a file: with Kafka a run always goes on where its group is, and its buffer is shared by all instances");
+            if (output is not null && output.Brokers == input.Brokers && output.Topics.Contains(input.Topic)) Add(OptionTable.Output, $"topic {input.Topic} is that of --input too");
+        }
+        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.Kafka letters })
+        {
+            if (input is null && output is null) Add(OptionTable.DeadLetter, $"'kafka:{letters.Topic}' is on the brokers of the output or the input, and neither is Kafka; use file:PATH");
+            else if (letters.Topic == input?.Topic || output?.Topics.Contains(letters.Topic) == true) Add(OptionTable.DeadLetter, $"topic {letters.Topic} is that of the input or the output too");
+        }
+
         TimeSpan longest = options.Get(OptionTable.Timeout) > options.Get(OptionTable.RootTimeout) ? options.Get(OptionTable.Timeout) : options.Get(OptionTable.RootTimeout);
         if (!inMemory && options.Get(OptionTable.RedisTtl) < 2 * longest)
             Add(OptionTable.RedisTtl, $"'{options.Find(OptionTable.RedisTtl)!.Text}' is shorter than twice the longer of timeout and root-timeout: spans would expire before their segment closes");
@@ -53,7 +67,7 @@ internal static class PlanBinder
         : options.Get(OptionTable.Buffer) is BufferTarget.Redis && WhyNotProcesses(options) is null ? FlusherIsolation.Process : FlusherIsolation.Thread;
 
     private static string? WhyNotProcesses(EffectiveOptions options) =>
-        options.Find(OptionTable.Output) is { } output ? SharedOutputFile.WhyNotShareable(output.Text) : null;
+        options.Find(OptionTable.Output) is { } output && !KafkaAddress.IsKafka(output.Text) ? SharedOutputFile.WhyNotShareable(output.Text) : null;
 
     /// <summary>The plan for a run, or every reason why it cannot begin. Looks at the files, opens none.</summary>
     public static ProcessSpansPlan? Bind(EffectiveOptions options, out IReadOnlyList<ConfigurationFault> faults)
@@ -66,7 +80,9 @@ internal static class PlanBinder
         return new ProcessSpansPlan
         {
             Input = options.Get(OptionTable.Input),
+            KafkaInput = KafkaInputOf(options),
             Output = options.Get(OptionTable.Output),
+            KafkaOutput = KafkaOutputOf(options),
             Overwrite = options.Get(OptionTable.Overwrite),
             WithHeaders = options.Get(OptionTable.WithHeaders),
             MaxMessageBytes = (int)options.Get(OptionTable.MaxMessageBytes),
@@ -97,6 +113,34 @@ internal static class PlanBinder
         };
     }
 
+    private static KafkaAddress? AddressOf(EffectiveOptions options, OptionSpec<string> option, KafkaAddressRole role) =>
+        options.Find(option) is { } value && KafkaAddress.TryParse(value.Text, role, out KafkaAddress address, out _) ? address : null;
+
+    private static KafkaInputPlan? KafkaInputOf(EffectiveOptions options)
+    {
+        if (AddressOf(options, OptionTable.Input, KafkaAddressRole.Input) is not { } address) return null;
+        var consumer = new KafkaConsumerOptions
+        {
+            Address = address,
+            Config = KafkaConfigKind.Read(options.Get(OptionTable.KafkaConfig)),
+            AutoOffsetReset = options.Get(OptionTable.AutoOffsetReset),
+            StrictOffsetReset = !options.Get(OptionTable.NoStrictOffsetReset),
+            MaxPollInterval = TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxPollIntervalMs)),
+            GroupInstanceId = options.Find(OptionTable.GroupInstanceId)?.Text ?? "",
+        };
+        return new KafkaInputPlan(consumer, new KafkaSourceOptions(
+            options.Get(OptionTable.MaxBatchSize), TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxBatchTimeMs)), options.Get(OptionTable.ClockSlack)));
+    }
+
+    private static KafkaOutputOptions? KafkaOutputOf(EffectiveOptions options) =>
+        AddressOf(options, OptionTable.Output, KafkaAddressRole.Output) is not { } address ? null : new KafkaOutputOptions
+        {
+            Address = address,
+            Config = KafkaConfigKind.Read(options.Get(OptionTable.KafkaConfig)),
+            Key = options.Get(OptionTable.OutputKey),
+            MaxSegmentBytes = (int)options.Get(OptionTable.MaxSegmentBytes),
+        };
+
     /// <summary>The reloadable part; only of options without faults.</summary>
     public static ReloadablePlan BindReloadable(EffectiveOptions options) => new(
         new DropRules(options.Get(OptionTable.DropOrganizations), options.Get(OptionTable.DropProjects), options.Get(OptionTable.DropTraces)),
@@ -117,7 +161,7 @@ internal static class PlanBinder
 
     private static void AddUnusableFiles(EffectiveOptions options, List<ConfigurationFault> faults)
     {
-        if (options.Find(OptionTable.Input) is { } input && input.Text != PathKind.Dash)
+        if (options.Find(OptionTable.Input) is { } input && IsFile(input.Text))
         {
             if (Directory.Exists(input.Text))
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"'{input.Text}' is a directory", input.Source));
@@ -126,7 +170,7 @@ internal static class PlanBinder
         }
         if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetters } given && FileAccessCheck.WhyNotAppendable(deadLetters.Path) is { } reason)
             faults.Add(new ConfigurationFault(OptionTable.DeadLetter.CommandLineName, reason, given.Source));
-        if (options.Find(OptionTable.Output) is not { } output || output.Text == PathKind.Dash) return;
+        if (options.Find(OptionTable.Output) is not { } output || !IsFile(output.Text)) return;
         if (Directory.Exists(output.Text))
             faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' is a directory", output.Source));
         else if (Path.GetDirectoryName(Path.GetFullPath(output.Text)) is { } folder && !Directory.Exists(folder))
@@ -137,11 +181,13 @@ internal static class PlanBinder
 
     private static IEnumerable<(OptionSpec Option, string Path)> FilesOf(EffectiveOptions options)
     {
-        if (options.Find(OptionTable.Input) is { } input && input.Text != PathKind.Dash) yield return (OptionTable.Input, input.Text);
-        if (options.Find(OptionTable.Output) is { } output && output.Text != PathKind.Dash) yield return (OptionTable.Output, output.Text);
+        if (options.Find(OptionTable.Input) is { } input && IsFile(input.Text)) yield return (OptionTable.Input, input.Text);
+        if (options.Find(OptionTable.Output) is { } output && IsFile(output.Text)) yield return (OptionTable.Output, output.Text);
         if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetter }) yield return (OptionTable.DeadLetter, deadLetter.Path);
         if (options.Find(OptionTable.Config) is { } config) yield return (OptionTable.Config, config.Text);
     }
+
+    private static bool IsFile(string text) => text != PathKind.Dash && !KafkaAddress.IsKafka(text);
 
     /// <summary>By their full names, links followed. Devices may serve twice: /dev/null, /dev/stdin.</summary>
     private static bool SameFile(string a, string b) =>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Sheaf.Ingesting;
+using Sheaf.Kafka;
 using Sheaf.Segments;
 
 namespace Sheaf.Configuration;
@@ -7,11 +8,17 @@ namespace Sheaf.Configuration;
 /// <summary>What a run of <c>sheaf process-spans</c> is to do: every value bound and in its range. Immutable.</summary>
 internal sealed record ProcessSpansPlan
 {
-    /// <summary>A path, or <c>-</c> for standard input.</summary>
+    /// <summary>A path, or <c>-</c> for standard input; an address where <see cref="KafkaInput"/> says more.</summary>
     public required string Input { get; init; }
 
-    /// <summary>A path, or <c>-</c> for standard output.</summary>
+    /// <summary>How the input is read from Kafka; null where it is a file.</summary>
+    public KafkaInputPlan? KafkaInput { get; init; }
+
+    /// <summary>A path, or <c>-</c> for standard output; an address where <see cref="KafkaOutput"/> says more.</summary>
     public required string Output { get; init; }
+
+    /// <summary>How segments leave for Kafka; null where they go to a file.</summary>
+    public KafkaOutputOptions? KafkaOutput { get; init; }
     public required bool Overwrite { get; init; }
     public required bool WithHeaders { get; init; }
     public required int MaxMessageBytes { get; init; }
@@ -42,6 +49,9 @@ internal sealed record ProcessSpansPlan
     /// <summary>What can change during the run, as it is at the start; <see cref="LivePlan"/> has what holds now.</summary>
     public required ReloadablePlan Reloadable { get; init; }
 }
+
+/// <summary>How the input is read from Kafka. Immutable.</summary>
+internal sealed record KafkaInputPlan(KafkaConsumerOptions Consumer, KafkaSourceOptions Source);
 
 /// <summary>The part of the plan that a change of the file changes during a run. Immutable; swapped whole.</summary>
 /// <param name="DeadLetterMaxRatio">0 to 1; applied after 1000 messages.</param>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Sheaf.Kafka;
 
 namespace Sheaf.Configuration;
 
@@ -72,18 +73,22 @@ internal abstract record DeadLetterTarget
     /// <summary>Appended to a file.</summary>
     internal sealed record File(string Path) : DeadLetterTarget;
 
+    /// <summary>A topic, on the brokers of the output, or else of the input.</summary>
+    internal sealed record Kafka(string Topic) : DeadLetterTarget;
+
     /// <summary>Nowhere: the first one stops the run.</summary>
     internal sealed record Stop : DeadLetterTarget;
 }
 
-/// <summary><c>file:PATH</c> or <c>stop</c>.</summary>
+/// <summary><c>file:PATH</c>, <c>kafka:TOPIC</c> or <c>stop</c>.</summary>
 internal sealed class DeadLetterKind : OptionKind<DeadLetterTarget>
 {
     private const string Prefix = "file:";
+    private const string KafkaPrefix = "kafka:";
 
-    public override string Placeholder => "file:PATH|stop";
+    public override string Placeholder => "file:PATH|kafka:TOPIC|stop";
 
-    public override string Range => "file:PATH or stop";
+    public override string Range => "file:PATH, kafka:TOPIC or stop";
 
     public override bool TryParse(string text, [MaybeNullWhen(false)] out DeadLetterTarget value)
     {
@@ -91,10 +96,16 @@ internal sealed class DeadLetterKind : OptionKind<DeadLetterTarget>
         {
             "stop" => new DeadLetterTarget.Stop(),
             _ when text.StartsWith(Prefix, StringComparison.Ordinal) && text.Length > Prefix.Length && !text.Contains('\0') => new DeadLetterTarget.File(text[Prefix.Length..]),
+            _ when text.StartsWith(KafkaPrefix, StringComparison.Ordinal) && KafkaAddress.IsTopicName(text[KafkaPrefix.Length..]) => new DeadLetterTarget.Kafka(text[KafkaPrefix.Length..]),
             _ => null,
         };
         return value is not null;
     }
 
-    public override string Format(DeadLetterTarget value) => value is DeadLetterTarget.File file ? Prefix + file.Path : "stop";
+    public override string Format(DeadLetterTarget value) => value switch
+    {
+        DeadLetterTarget.File file => Prefix + file.Path,
+        DeadLetterTarget.Kafka kafka => KafkaPrefix + kafka.Topic,
+        _ => "stop", // DeadLetterTarget.Stop: the set is closed by its private constructor
+    };
 }

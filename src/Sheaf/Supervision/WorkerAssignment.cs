@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Sheaf.Kafka;
 using Sheaf.Segments;
 
 namespace Sheaf.Supervision;
@@ -23,8 +24,11 @@ internal sealed record WorkerAssignment
 
     public required BufferAddress Buffer { get; init; }
 
-    /// <summary>The file that all workers write to; the parent has prepared it.</summary>
+    /// <summary>The file that all workers write to; the parent has prepared it. A name for people where <see cref="KafkaOutput"/> says more.</summary>
     public required string Output { get; init; }
+
+    /// <summary>The topics that segments go to; null where they go to a file.</summary>
+    public KafkaOutputAddress? KafkaOutput { get; init; }
 
     public bool WithHeaders { get; init; }
 
@@ -65,6 +69,33 @@ internal sealed record BufferAddress(string Address, int? SliceId = null, long T
 {
     /// <summary>Without the address, which may hold a password.</summary>
     public override string ToString() => $"{nameof(BufferAddress)} {{ SliceId = {SliceId}, TtlSeconds = {TtlSeconds}, CompressionLevel = {CompressionLevel} }}";
+}
+
+/// <summary>The topics that segments go to, and what a producer for them must know. The parent has checked them.</summary>
+/// <param name="Properties">Of librdkafka; they may be secret.</param>
+internal sealed record KafkaOutputAddress(
+    string Brokers, IReadOnlyList<string> Topics, IReadOnlyList<KeyValuePair<string, string>> Properties, KafkaKeyChoice Key, string Compression, int MaxSegmentBytes, int MaxMessageBytes)
+{
+    public static KafkaOutputAddress Of(KafkaOutput output) => new(
+        output.Options.Address.Brokers, output.Options.Address.Topics, [.. output.Options.Address.Properties, .. output.Options.Config.Properties], output.Options.Key,
+        output.Options.Compression, output.Options.MaxSegmentBytes, output.MaxMessageBytes);
+
+    public KafkaOutputOptions ToOptions()
+    {
+        var config = new KafkaConfig();
+        foreach ((string name, string value) in Properties) config.Set(name, value);
+        return new KafkaOutputOptions
+        {
+            Address = new KafkaAddress(Brokers, [.. Topics], "", []),
+            Config = config,
+            Key = Key,
+            Compression = Compression,
+            MaxSegmentBytes = MaxSegmentBytes,
+        };
+    }
+
+    /// <summary>Without the properties.</summary>
+    public override string ToString() => $"{nameof(KafkaOutputAddress)} {{ {Brokers}, {string.Join(',', Topics)} }}";
 }
 
 /// <summary>What parent and worker say to each other, as JSON.</summary>

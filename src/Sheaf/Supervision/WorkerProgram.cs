@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Sheaf.Buffering;
-using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Spans;
 using Sheaf.Telemetry;
@@ -88,7 +87,7 @@ internal static class WorkerProgram
         TimeProvider time = TimeProvider.System;
         Action<FaultPoint>? faults = ArmedFaultPoints.Arm(FaultPlan.Parse(assignment.FaultPoints), assignment.FaultSeed, parent.CreateLogger("Sheaf.Supervision"));
         await using ISpanBuffer buffer = await open(assignment, control, faults, parent, terminated);
-        await using SharedJsonLinesSink sink = SharedJsonLinesSink.Open(assignment.Output, assignment.WithHeaders, control, time);
+        await using ISegmentSink sink = WorkerOutputs.Open(assignment, control, parent, time);
         using var metrics = new SheafMetrics
         {
             Relay = (batch, waited) =>

@@ -19,8 +19,8 @@ public class BadOptions
               --flusher-processes: '-1' is not an integer from 1 to 1024 (command line)
               SHEAF_SHARD: there is no such variable; did you mean SHEAF_SHARDS? (environment)
               --shards: '0' is not an integer from 1 to 1024 (SHEAF_SHARDS)
-              --input: is required: a path or - (or SHEAF_INPUT, or "input" in the file)
-              --output: is required: a path or - (or SHEAF_OUTPUT, or "output" in the file)
+              --input: is required: a path, - or kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME (or SHEAF_INPUT, or "input" in the file)
+              --output: is required: a path, - or kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC2] (or SHEAF_OUTPUT, or "output" in the file)
             see sheaf process-spans --help, or docs/configuration.md
 
             """,

@@ -20,8 +20,17 @@ public class OptionBoundaries
 
     private static readonly Dictionary<string, Boundaries> Expected = new()
     {
-        ["input"] = new(null, ["-", "spans.jsonl"], ["", "a\0b"]),
-        ["output"] = new(null, ["-", "segments.jsonl"], ["", "a\0b"]),
+        ["input"] = new(null, ["-", "spans.jsonl", "kafka://a:1,b/spans?group=g"], ["", "a\0b", "kafka://a/spans", "kafka://a/s,t?group=g", "kafka://u:p@a/s?group=g"]),
+        ["output"] = new(null, ["-", "segments.jsonl", "kafka://a/one,two"], ["", "a\0b", "kafka://a", "kafka://a:0/t"]),
+        ["kafka-config"] = new("", ["", "a=", "security.protocol=ssl", "a.b=1,2,c=3"], ["a", "=x", ","]),
+        ["auto-offset-reset"] = new("latest", ["earliest", "latest", "error"], ["", "none"]),
+        ["no-strict-offset-reset"] = new("false", ["false", "true"], ["", "yes"]),
+        ["max-poll-interval-ms"] = new("30000", ["6000", "86400000"], ["5999", "86400001", "", "30s"]),
+        ["group-instance-id"] = new(null, ["a", "sheaf-0.A_b"], ["", "a b", "ä", "a/b"]),
+        ["max-batch-size"] = new("1000", ["1", "100000"], ["0", "100001", "", "many"]),
+        ["max-batch-time-ms"] = new("1000", ["0", "60000"], ["-1", "60001", "", "1s"]),
+        ["clock-slack"] = new("1s", ["0", "1h", "250ms"], ["3600.001", "61m", .. NoDuration]),
+        ["output-key"] = new("none", ["none", "trace", "project"], ["", "span"]),
         ["overwrite"] = new("false", ["false", "true", "TRUE"], ["", "yes", "1"]),
         ["with-headers"] = new("false", ["false", "true"], ["", "yes", "1"]),
         ["max-message-bytes"] = new("64MiB", ["1024", "1073741824", "1KiB", "1GiB", "1.5 kb"], ["1023", "1073741825", .. NoSize]),
@@ -47,7 +56,7 @@ public class OptionBoundaries
         ["max-unhealthy-seconds"] = new("1m", ["1", "3600", "1h"], ["0", "999ms", "3601", .. NoDuration]),
         ["backpressure-seconds"] = new("10s", ["1", "3600"], ["0", "0.999", "3600.001", .. NoDuration]),
         ["shutdown-timeout"] = new("30s", ["1", "3600"], ["0", "0.999", "3600.001", .. NoDuration]),
-        ["dead-letter"] = new("file:sheaf-dead-letters.jsonl", ["file:x", "stop"], ["", "file:", "x.jsonl", "Stop", "kafka:x"]),
+        ["dead-letter"] = new("file:sheaf-dead-letters.jsonl", ["file:x", "stop", "kafka:dead-letters"], ["", "file:", "x.jsonl", "Stop", "kafka:", "kafka:a/b"]),
         ["dead-letter-max-ratio"] = new("0.01", ["0", "1", "0.5", "1.0"], ["-0.1", "1.01", "", "NaN", "half", "1%"]),
         ["dead-letter-max-consecutive"] = new("1000", ["0", "1000000000"], ["-1", "1000000001", "", "many"]),
         ["drop-organizations"] = new("", ["", "0", "9223372036854775807", "1, 2,3"], ["-1", "9223372036854775808", "1,,2", "1;2", "one"]),

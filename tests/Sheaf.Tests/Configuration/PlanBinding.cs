@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sheaf.Configuration;
 using Sheaf.Ingesting;
+using Sheaf.Kafka;
 using Sheaf.Redis.Resp;
 using Sheaf.Segments;
 using Sheaf.Spans;
@@ -172,6 +173,55 @@ public sealed class PlanBinding : IDisposable
     }
 
     [Fact]
+    public async Task Kafka_in_and_out_has_its_options()
+    {
+        Assert.Equal(0, await _host.RunAsync(
+            "process-spans", "--input", "kafka://a,b:1/spans?group=g&fetch.min.bytes=5", "--output", "kafka://c/one,two", "--auto-offset-reset", "earliest", "--no-strict-offset-reset",
+            "--max-poll-interval-ms", "7000", "--group-instance-id", "me", "--max-batch-size", "7", "--max-batch-time-ms", "8", "--clock-slack", "9s", "--output-key", "trace",
+            "--kafka-config", "sasl.password=x,y", "--kafka-config", "linger.ms=3", "--dead-letter", "kafka:dead", "--buffer", "redis://host"));
+        ProcessSpansPlan plan = _host.Plan!;
+        KafkaConsumerOptions consumer = plan.KafkaInput!.Consumer;
+        Assert.Equal(("a:9092,b:1", "spans", "g"), (consumer.Address.Brokers, consumer.Address.Topic, consumer.Address.Group));
+        Assert.Equal(
+            (AutoOffsetReset.Earliest, false, TimeSpan.FromSeconds(7), "me"),
+            (consumer.AutoOffsetReset, consumer.StrictOffsetReset, consumer.MaxPollInterval, consumer.GroupInstanceId));
+        Assert.Equal([new("sasl.password", "x,y"), new("linger.ms", "3")], consumer.Config.Properties);
+        Assert.Equal(new KafkaSourceOptions(7, TimeSpan.FromMilliseconds(8), TimeSpan.FromSeconds(9)), plan.KafkaInput.Source);
+        Assert.Equal(["one", "two"], plan.KafkaOutput!.Address.Topics.ToArray());
+        Assert.Equal((KafkaKeyChoice.Trace, 10 << 20), (plan.KafkaOutput.Key, plan.KafkaOutput.MaxSegmentBytes));
+        Assert.Equal(new DeadLetterTarget.Kafka("dead"), plan.DeadLetter);
+        Assert.Equal(FlusherIsolation.Process, plan.Isolation);
+    }
+
+    [Theory]
+    [InlineData("--output", "kafka://a/spans", "topic spans is that of --input too")]
+    [InlineData("--dead-letter", "kafka:spans", "topic spans is that of the input or the output too")]
+    [InlineData("--buffer", "redis://host", "is for a file", "--resume")]
+    public async Task What_does_not_go_together_with_kafka_is_told(string option, string value, string problem, string more = "--with-headers")
+    {
+        string[] output = option == "--output" ? [] : ["--output", "-"];
+        Assert.Equal(2, await _host.RunAsync(["process-spans", "--input", "kafka://a/spans?group=g", .. output, option, value, more]));
+        Assert.Contains(problem, _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Dead_letters_for_a_topic_need_brokers()
+    {
+        Assert.Equal(2, await _host.ProcessSpansAsync("--dead-letter", "kafka:dead"));
+        Assert.Contains("neither is Kafka", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Secrets_of_kafka_are_not_shown_however_they_were_given()
+    {
+        Assert.Equal(0, await _host.RunAsync("config", "show", "--kafka-config", "sasl.password=s3cret,s3cret2", "--kafka-config", "linger.ms=3"));
+        Assert.Contains("sasl.password=***,linger.ms=3", _host.Out, StringComparison.Ordinal);
+        Assert.Equal(2, await _host.ProcessSpansAsync("--kafka-config", "s3cret"));
+        Assert.Equal(2, await _host.RunAsync("process-spans", "--input", "kafka://u:s3cret@a/t?group=g&sasl.password=s3cret", "--output", "-"));
+        Assert.DoesNotContain("s3cret", _host.Out + _host.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_list_is_taken_from_one_source_whole_and_can_be_emptied()
     {
         _host.Variables["SHEAF_DROP_PROJECTS"] = "1,2";
@@ -209,7 +259,7 @@ public sealed class PlanBinding : IDisposable
               --timeout: an object is not a time from 1ms to 30d (seconds, or a number with ms, s, m, h or d) ({config}, line 5)
               --drop-projects: a list of other things than texts and numbers is not a list of integers from 0 to 9223372036854775807, separated by commas ({config}, line 6)
               --max-flush-segments: '0' is not an integer from 1 to 100000 ({config}, line 3)
-              --input: is required: a path or - (or SHEAF_INPUT, or "input" in the file)
+              --input: is required: a path, - or kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME (or SHEAF_INPUT, or "input" in the file)
             see sheaf process-spans --help, or docs/configuration.md
 
             """,

@@ -9,7 +9,8 @@ public class ProjectArrowsTests
     [InlineData("Sheaf.Core", "")]
     [InlineData("Sheaf.Files", "Sheaf.Core")]
     [InlineData("Sheaf.Redis", "Sheaf.Core")]
-    [InlineData("Sheaf", "Sheaf.Core,Sheaf.Files,Sheaf.Redis")]
+    [InlineData("Sheaf.Kafka", "Sheaf.Core")]
+    [InlineData("Sheaf", "Sheaf.Core,Sheaf.Files,Sheaf.Kafka,Sheaf.Redis")]
     public void References_only_point_to_the_core(string project, string expected)
     {
         XDocument file = XDocument.Load(Path.Combine(RepositoryFiles.Root, "src", project, project + ".csproj"));

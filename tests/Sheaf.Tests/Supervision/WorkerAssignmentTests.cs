@@ -1,4 +1,5 @@
 using System.Text;
+using Sheaf.Kafka;
 using Sheaf.Segments;
 using Sheaf.Supervision;
 using Xunit;
@@ -47,6 +48,18 @@ public class WorkerAssignmentTests
     [InlineData("{\"control_block\":\"x\",\"worker\":0,\"shards\":[],\"rules\":{},\"buffer\":{\"address\":\"a\"},\"output\":\"o\"}")]
     [InlineData("{\"control_block\":null,\"worker\":0,\"shards\":[0],\"rules\":{},\"buffer\":{\"address\":\"a\"},\"output\":\"o\"}")]
     public void Anything_else_is_no_assignment(string line) => Assert.False(WorkerAssignment.TryRead(Encoding.UTF8.GetBytes(line), out _));
+
+    [Fact]
+    public void Topics_come_through_with_their_secrets_and_show_none()
+    {
+        var kafka = new KafkaOutputAddress("a:1", ["t"], [new("sasl.password", "s3cret")], KafkaKeyChoice.Trace, "zstd", 100, 200);
+        Assert.True(WorkerAssignment.TryRead((Full with { KafkaOutput = kafka }).ToJson(), out WorkerAssignment read));
+        KafkaOutputOptions options = read.KafkaOutput!.ToOptions();
+        Assert.Equal(("a:1", "t", "zstd", 100), (options.Address.Brokers, options.Address.Topic, options.Compression, options.MaxSegmentBytes));
+        Assert.Equal([new("sasl.password", "s3cret")], options.Config.Properties);
+        Assert.Equal((KafkaKeyChoice.Trace, 200), (options.Key, read.KafkaOutput.MaxMessageBytes));
+        Assert.DoesNotContain("s3cret", read.ToString(), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Its_text_for_people_has_no_secret() => Assert.DoesNotContain("p%40ss", Full.ToString(), StringComparison.Ordinal);

@@ -58,6 +58,12 @@ public sealed class MemoryBuffer
     /// <summary>What is buffered for a shard now.</summary>
     public BufferDepth Measure(ShardId shard) => Shard(shard).Measure();
 
+    /// <summary>The lowest source offset that is buffered for a shard; null where nothing is. For every second, not for every batch.</summary>
+    public long? LowestOffset(ShardId shard) => Shard(shard).LowestOffset();
+
+    /// <summary>Forgets what is buffered for a shard: somebody else reads it again. After its appender and its claimer have let go of it.</summary>
+    public void Drop(ShardId shard) => Shard(shard).Drop();
+
     /// <summary>A client. It claims nothing before it has taken a shard over.</summary>
     public MemorySpanBuffer OpenClient() => new MemorySpanBuffer(this);
 

@@ -21,10 +21,10 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     private const int PrefetchGroup = 32; // misses under way at a time, and few enough to be still there when their turn comes
 
     private readonly Lock _gate = new();
-    private readonly TraceTable _traces = new();
-    private readonly SlotPool<SpanSlot> _spans = new();
-    private readonly PayloadSlabs _payloads = new();
-    private readonly DeadlineQueue _deadlines = new();
+    private TraceTable _traces = new();
+    private SlotPool<SpanSlot> _spans = new();
+    private PayloadSlabs _payloads = new();
+    private DeadlineQueue _deadlines = new();
     private long _payloadBytes;
     private long _usedBytes;
     private long _epoch;
@@ -134,6 +134,33 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     public BufferDepth Measure()
     {
         lock (_gate) return new BufferDepth(_spans.Count, _traces.Count, _payloadBytes, _deadlines.EarliestMs() ?? SegmentRules.Never);
+    }
+
+    /// <summary>The lowest source offset that is buffered; null where nothing is. Looks at every trace: for every second, not for every batch.</summary>
+    public long? LowestOffset()
+    {
+        lock (_gate)
+        {
+            long lowest = long.MaxValue;
+            for (int slot = 0; slot < _traces.End; slot++)
+            {
+                ref TraceSlot trace = ref _traces[slot];
+                if (trace.SpanCount > 0) lowest = Math.Min(lowest, _spans[trace.FirstSpan].Span.SourceOffset); // its spans are in input order
+            }
+            return lowest == long.MaxValue ? null : lowest;
+        }
+    }
+
+    /// <summary>Forgets everything, gives its memory back and refuses every earlier claimer. Not while a claimer reads payloads.</summary>
+    public void Drop()
+    {
+        lock (_gate)
+        {
+            (_traces, _spans, _payloads, _deadlines) = (new(), new(), new(), new());
+            _payloadBytes = 0;
+            _epoch++;
+            EndNeedsLock();
+        }
     }
 
     /// <summary>Throws when the shard has been taken over since this epoch. Any thread, at any time.</summary>

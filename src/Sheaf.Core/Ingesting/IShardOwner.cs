@@ -1,0 +1,28 @@
+using Sheaf.Buffering;
+using Sheaf.Spans;
+
+namespace Sheaf.Ingesting;
+
+/// <summary>
+/// Who has the shards that a group deals to this process: the run, as its source sees it. For one shard one call after the other, in the order in which they stand here.
+/// </summary>
+public interface IShardOwner
+{
+    /// <summary>The shard comes. What the buffer has stored of its input; null where it does not know, and the group's committed offset holds.</summary>
+    /// <exception cref="BufferUnavailableException">It cannot be asked: try again.</exception>
+    /// <exception cref="ConfigurationException">The buffer holds something else under the shard's name.</exception>
+    ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
+
+    /// <summary>From now on the blocks of this assignment are taken in.</summary>
+    /// <param name="stored">The blocks begin behind it.</param>
+    ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel);
+
+    /// <summary>The offset of the first message that has to be read again should the process end now: what may be committed.</summary>
+    long ReadOnFrom(ShardId shard);
+
+    /// <summary>The shard goes: returns when what is claimed of it is finished, and nothing here touches it any more.</summary>
+    ValueTask ReleaseAsync(ShardId shard, CancellationToken cancel);
+
+    /// <summary>The shard is gone, and its offsets are committed; where it was lost, somebody else had it before this process knew.</summary>
+    void Forget(ShardId shard, bool wasLost);
+}

@@ -1,0 +1,26 @@
+using Sheaf.Kafka.Native;
+
+namespace Sheaf.Kafka;
+
+/// <summary>The topic that spans come from, as the brokers tell of it at the start. Immutable.</summary>
+public sealed record KafkaInput(KafkaConsumerOptions Options, int Partitions)
+{
+    /// <summary>Asks the brokers for the topic. Waits for brokers that are away, up to the time-out.</summary>
+    /// <exception cref="ConfigurationException">There is no such topic, or no right to read it; a property is wrong; librdkafka is missing.</exception>
+    /// <exception cref="SourceException">No broker answered in time.</exception>
+    public static async ValueTask<KafkaInput> OpenAsync(
+        KafkaConsumerOptions options, TimeSpan timeout, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        new(options, await Task.Run(() => CountPartitions(options, timeout, log, time, cancel), cancel)); // librdkafka's waits block their thread
+
+    private static int CountPartitions(KafkaConsumerOptions options, TimeSpan timeout, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    {
+        KafkaLibrary.EnsureLoaded();
+        KafkaAddress address = options.Address;
+        var events = new ClientEvents(log);
+        using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events); // joins no group: it does not subscribe
+        if (KafkaTopic.CountPartitions(client, address.Topic, timeout, time, out KafkaError error, cancel) is { } partitions) return partitions;
+        string message = $"input: {address}: topic {address.Topic}: {error.Text}. {error.WayOut(address.Topic)}";
+        if (error.Kind is not KafkaErrorKind.Retriable) throw new ConfigurationException(message);
+        throw new SourceException(events.LastError.IsNone ? message : $"{message}. Last: {events.LastError.Text}");
+    }
+}

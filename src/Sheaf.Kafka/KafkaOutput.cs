@@ -1,0 +1,88 @@
+using Sheaf.Kafka.Native;
+
+namespace Sheaf.Kafka;
+
+/// <summary>Segments as messages of one topic or several, checked once; each flusher worker takes a client of its own. Immutable; any thread.</summary>
+public sealed class KafkaOutput
+{
+    /// <summary>What a message needs besides its value: key, headers, and the batch around it.</summary>
+    internal const int MessageOverhead = 1024;
+
+    private readonly KafkaConfig _config;
+    private readonly Action<KafkaLogLine>? _log;
+    private readonly TimeProvider _time;
+
+    private KafkaOutput(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
+    {
+        Options = options;
+        MaxMessageBytes = maxMessageBytes;
+        _config = options.ToConfig(maxMessageBytes);
+        _log = log;
+        _time = time;
+    }
+
+    /// <summary>How segments leave.</summary>
+    public KafkaOutputOptions Options { get; }
+
+    /// <summary>The largest message, in bytes, that every topic takes.</summary>
+    public int MaxMessageBytes { get; }
+
+    /// <summary>Asks the brokers for the topics and their limits. Waits for brokers that are away.</summary>
+    /// <exception cref="ConfigurationException">A topic is missing or too small for a segment, a property is wrong, or librdkafka is missing.</exception>
+    /// <exception cref="SinkException">No broker answered in time.</exception>
+    public static async ValueTask<KafkaOutput> OpenAsync(
+        KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    {
+        // librdkafka's waits block their thread.
+        int maxMessageBytes = await Task.Run(() => CheckTopics(options, log, time, cancel), cancel);
+        return new KafkaOutput(options, maxMessageBytes, log, time);
+    }
+
+    /// <summary>An output that another process has checked already.</summary>
+    /// <param name="maxMessageBytes">Its <see cref="MaxMessageBytes"/>.</param>
+    public static KafkaOutput Checked(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time) => new(options, maxMessageBytes, log, time);
+
+    /// <summary>A client for one worker.</summary>
+    /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
+    public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log), _time);
+
+    private static int CheckTopics(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    {
+        KafkaLibrary.EnsureLoaded();
+        int needed = options.MaxSegmentBytes + MessageOverhead;
+        var events = new ClientEvents(log);
+        using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(needed)), events);
+        int? smallest = null;
+        foreach (string name in options.Address.Topics)
+        {
+            KafkaTopic topic = KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel)
+                ?? throw Missing(options, name, error, events.LastError);
+            if (topic.MaxMessageBytes is not { } limit)
+            {
+                log?.Invoke(new KafkaLogLine(
+                    Level: 4, "LIMIT", $"topic {name}: the brokers do not tell its max.message.bytes; it must be {needed} or more for --max-segment-bytes {options.MaxSegmentBytes}"));
+                continue;
+            }
+            if (limit < needed) throw new ConfigurationException(TooSmall(options, name, limit));
+            smallest = Math.Min(limit, smallest ?? limit);
+        }
+        return smallest ?? needed;
+    }
+
+    private static SheafException Missing(KafkaOutputOptions options, string topic, KafkaError error, KafkaError cause)
+    {
+        string message = $"{options.Name}: {options.Address}: topic {topic}: {error.Text}. {error.WayOut(topic)}";
+        if (error.Kind is not KafkaErrorKind.Retriable) return new ConfigurationException(message);
+        // The time-out itself says nothing; what the client heard last may say why.
+        return new SinkException(cause.IsNone ? message : $"{message}. Last: {cause.Text}");
+    }
+
+    private static string TooSmall(KafkaOutputOptions options, string topic, int limit)
+    {
+        int needed = options.MaxSegmentBytes + MessageOverhead;
+        string lower = limit > MessageOverhead ? $" to {limit - MessageOverhead}" : "";
+        return $"{options.Name}: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but a segment may have --max-segment-bytes "
+            + $"{options.MaxSegmentBytes} and {MessageOverhead} for key and headers. Raise the topic's: kafka-configs.sh --bootstrap-server "
+            + $"{options.Address.Brokers} --alter --topic {topic} --add-config max.message.bytes={needed}; or lower --max-segment-bytes{lower}";
+    }
+}

@@ -1,0 +1,423 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using System.Threading.Channels;
+using Sheaf.Buffering;
+using Sheaf.Flushing;
+using Sheaf.Ingesting;
+using Sheaf.Spans;
+
+namespace Sheaf.Kafka;
+
+/// <summary>How a <see cref="KafkaSpanSource"/> reads. Immutable.</summary>
+/// <param name="MaxBatchSize">Most messages of one poll.</param>
+/// <param name="MaxBatchTime">How long a message waits for others to fill the batch.</param>
+/// <param name="ClockSlack">How far the clock of an idle shard stays behind.</param>
+public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime, TimeSpan ClockSlack)
+{
+    /// <summary>Blocks that wait for the pipeline.</summary>
+    public int ReadyBlocks { get; init; } = 32;
+
+    /// <summary>How often offsets are committed.</summary>
+    public TimeSpan CommitInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often the clocks of idle shards move.</summary>
+    public TimeSpan IdleInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long the pipeline may be full before the partitions are paused: what was fetched is dropped then, and fetched again.</summary>
+    public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>
+/// The partitions of a topic that a consumer group gives to this process; a partition is a shard. One thread owns the consumer: it polls, never waits for the pipeline for longer than
+/// <see cref="KafkaSourceOptions.PauseAfter"/>, and answers rebalances when the <see cref="IShardOwner"/> is done with them. <see cref="ReadAsync"/> has one caller at a time, as
+/// everywhere; <see cref="CloseAsync"/> comes after its last call.
+/// </summary>
+/// <remarks>
+/// Each time that a partition comes it gets another assignment number, and every block carries the one under which it was read: what was read before a partition went cannot be taken for what
+/// is read after it has come again.
+/// </remarks>
+public sealed class KafkaSpanSource : ISpanSource
+{
+    private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan BrokerTime = TimeSpan.FromSeconds(5);
+
+    private readonly KafkaInput _input;
+    private readonly KafkaSourceOptions _options;
+    private readonly Action<KafkaLogLine>? _log;
+    private readonly TimeProvider _time;
+    private readonly Channel<Ready> _ready;
+    private readonly Channel<InputBlock> _free = Channel.CreateUnbounded<InputBlock>();
+    private readonly CancellationTokenSource _closing = new();
+    private readonly CancellationTokenSource _givenUp = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly AutoResetEvent _room = new(false);
+    private KafkaConsumer? _consumer;
+    private IShardOwner? _owner;
+    private volatile Answer? _answer;
+
+    // Owned by the polling thread.
+    private readonly SortedDictionary<int, Partition> _partitions = [];
+    private readonly Queue<InputBlock> _waiting = [];
+    private readonly KafkaMessageBatch _batch;
+    private bool _isAnswering;
+    private long _assignments = -ShardCells.NotAssigned;
+    private bool _isPaused;
+    private long _fullSince;
+    private long _lastCommit;
+    private long _lastIdle;
+
+    /// <summary>Joins nothing yet.</summary>
+    public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, Action<KafkaLogLine>? log, TimeProvider time)
+    {
+        _input = input;
+        _options = options;
+        _log = log;
+        _time = time;
+        _ready = Channel.CreateBounded<Ready>(new BoundedChannelOptions(options.ReadyBlocks) { SingleReader = false, SingleWriter = true });
+        _batch = new KafkaMessageBatch(options.MaxBatchSize, time);
+    }
+
+    /// <summary>What the pipeline can take: a block, or how long a shard has been idle.</summary>
+    private readonly record struct Ready(InputBlock? Block, ShardId Shard, long Assignment, long IdleMs);
+
+    /// <summary>The answer to a rebalance, when the owner is done.</summary>
+    /// <param name="Failure">Why the source cannot go on; null where it can.</param>
+    private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<StartPlace> Starts, ExceptionDispatchInfo? Failure = null);
+
+    /// <summary>Where a partition that comes is read on, and under which number.</summary>
+    private readonly record struct StartPlace(int Partition, long Offset, long Assignment);
+
+    /// <summary>A partition that is this process's.</summary>
+    private sealed class Partition(long assignment)
+    {
+        public long Assignment { get; } = assignment;
+
+        /// <summary>Since when everything of it is read; 0 while there is more, or nobody can tell.</summary>
+        public long EndSince { get; set; }
+
+        public long Committed { get; set; } = PartitionOffset.None;
+    }
+
+    public string Name => _input.Options.Address.Topic;
+
+    /// <summary>Joins the group. Once, before the first read.</summary>
+    /// <param name="owner">Told of partitions that come and go, on threads of the pool.</param>
+    /// <exception cref="ConfigurationException">A property is wrong.</exception>
+    public void Start(IShardOwner owner)
+    {
+        _owner = owner;
+        _consumer = KafkaConsumer.Join(_input.Options, _log);
+        new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
+    {
+        Ready ready;
+        try
+        {
+            ready = await _ready.Reader.ReadAsync(cancel);
+        }
+        catch (ChannelClosedException e) when (e.InnerException is { } why)
+        {
+            ExceptionDispatchInfo.Throw(why);
+            throw;
+        }
+        catch (ChannelClosedException)
+        {
+            return false;
+        }
+        _room.Set();
+        if (ready.Block is { } block)
+        {
+            into.Exchange(block);
+            _free.Writer.TryWrite(block);
+            return true;
+        }
+        into.Reset(ready.Shard);
+        into.Assignment = ready.Assignment;
+        into.IdleMs = ready.IdleMs;
+        return true;
+    }
+
+    /// <summary>
+    /// Leaves the group in good order: every partition is released and its offset committed. After the last read. A static member keeps its place for as long as its session lasts.
+    /// </summary>
+    /// <param name="atMost">Then it leaves as after a crash.</param>
+    public async Task CloseAsync(TimeSpan atMost)
+    {
+        if (_consumer is null) return;
+        await _closing.CancelAsync();
+        _consumer.Wake();
+        await _ended.Task.WaitAsync(atMost, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync();
+        await _givenUp.CancelAsync();
+        if (_consumer is not null) await _ended.Task;
+        _closing.Dispose();
+        _givenUp.Dispose();
+        _room.Dispose();
+    }
+
+    private void Run()
+    {
+        Exception? failure = null;
+        try
+        {
+            while (!_givenUp.IsCancellationRequested && Step()) { }
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+        _ready.Writer.TryComplete(failure);
+        _batch.Dispose();
+        _consumer!.Dispose();
+        _ended.SetResult();
+    }
+
+    /// <summary>One poll, and what follows from it. False when the group is left.</summary>
+    private bool Step()
+    {
+        bool isClosing = _closing.IsCancellationRequested;
+        if (isClosing)
+        {
+            _waiting.Clear(); // not stored, so not committed: read again by whoever has the partition next
+            KafkaError refusal = _consumer!.BeginClose();
+            if (!refusal.IsNone) return false;
+        }
+        else if (!TryHandOn() && !_isPaused)
+        {
+            WaitForRoom();
+            return true;
+        }
+
+        PollOutcome outcome = _consumer!.Poll(_batch, PollTime, _options.MaxBatchTime);
+        while (_partitions.Count > 0 && TakeBlock() is { } block) _waiting.Enqueue(block);
+        long now = _time.GetTimestamp();
+        foreach (int end in _batch.Ends)
+            if (_partitions.TryGetValue(end, out Partition? partition)) partition.EndSince = now;
+        AnswerRebalance();
+        if (_time.GetElapsedTime(_lastIdle, now) >= _options.IdleInterval)
+        {
+            _lastIdle = now;
+            TellIdle(now);
+        }
+        if (!_isAnswering && _time.GetElapsedTime(_lastCommit, now) >= _options.CommitInterval)
+        {
+            _lastCommit = now;
+            CommitLater();
+        }
+        return outcome != PollOutcome.Closed;
+    }
+
+    private InputBlock? TakeBlock()
+    {
+        InputBlock block = _free.Reader.TryRead(out InputBlock? free) ? free : new InputBlock(0);
+        if (!_batch.MoveNext(block))
+        {
+            _free.Writer.TryWrite(block);
+            return null;
+        }
+        // A partition that is not known was taken away just now; nobody takes in what has no assignment of today.
+        if (!_partitions.TryGetValue(block.Shard!.Value.Value, out Partition? partition)) block.Assignment = long.MaxValue;
+        else (block.Assignment, partition.EndSince) = (partition.Assignment, 0);
+        return block;
+    }
+
+    /// <summary>Hands blocks on to the pipeline; false when it takes no more.</summary>
+    private bool TryHandOn()
+    {
+        while (_waiting.TryPeek(out InputBlock? block))
+        {
+            if (!_ready.Writer.TryWrite(new Ready(block, default, 0, 0))) return false;
+            _waiting.Dequeue();
+        }
+        _fullSince = 0;
+        if (_isPaused) Pause(false);
+        return true;
+    }
+
+    private void WaitForRoom()
+    {
+        long now = _time.GetTimestamp();
+        if (_fullSince == 0) _fullSince = now;
+        if (_time.GetElapsedTime(_fullSince, now) >= _options.PauseAfter)
+        {
+            // The group must go on hearing of this member, and it of the group: so it polls, and gets nothing.
+            Pause(true);
+            return;
+        }
+        _room.WaitOne(PollTime);
+    }
+
+    private void Pause(bool paused)
+    {
+        int[] partitions = [.. _partitions.Keys];
+        _isPaused = paused;
+        if (partitions.Length == 0) return;
+        KafkaError error = paused ? _consumer!.Pause(partitions) : _consumer!.Resume(partitions);
+        if (!error.IsNone) Tell(4, "PAUSE", error.Text);
+        // What comes meanwhile is not heard of; when it goes on, ends are told anew.
+        foreach (Partition partition in _partitions.Values) partition.EndSince = 0;
+    }
+
+    private void TellIdle(long now)
+    {
+        if (_waiting.Count > 0 || _isPaused) return;
+        foreach ((int number, Partition partition) in _partitions)
+        {
+            if (partition.EndSince == 0) continue;
+            long idle = (long)(_time.GetElapsedTime(partition.EndSince, now) - _options.ClockSlack).TotalMilliseconds;
+            if (idle > 0 && !_ready.Writer.TryWrite(new Ready(null, new ShardId(number), partition.Assignment, idle))) return;
+        }
+    }
+
+    private void CommitLater()
+    {
+        while (_consumer!.TryTakeCommitFailure(out KafkaError failure)) Tell(4, "COMMIT", $"offsets were not committed, the next commit makes up for it: {failure.Text}");
+        PartitionOffset[] offsets = Uncommitted(_partitions.Keys);
+        KafkaError error = _consumer.CommitLater(offsets);
+        if (!error.IsNone) Tell(4, "COMMIT", error.Text);
+        else NoteCommitted(offsets);
+    }
+
+    private PartitionOffset[] Uncommitted(IEnumerable<int> partitions) =>
+    [
+        .. partitions.Where(_partitions.ContainsKey).Select(p => new PartitionOffset(p, _owner!.ReadOnFrom(new ShardId(p)))).Where(o => o.Offset > _partitions[o.Partition].Committed),
+    ];
+
+    private void NoteCommitted(PartitionOffset[] offsets)
+    {
+        foreach (PartitionOffset offset in offsets) _partitions[offset.Partition].Committed = offset.Offset;
+    }
+
+    /// <summary>Lets the owner get ready for the rebalance that waits, if there is one, and answers it when he is.</summary>
+    private void AnswerRebalance()
+    {
+        if (!_isAnswering && _consumer!.PendingRebalance is { } rebalance)
+        {
+            _isAnswering = true;
+            long first = _assignments + 1;
+            _assignments += rebalance.Partitions.Length;
+            _ = Task.Run(() => PrepareAsync(rebalance, first));
+        }
+        if (_answer is not { } answer) return;
+        _answer = null;
+        _isAnswering = false;
+        answer.Failure?.Throw();
+        if (answer.Rebalance.Kind == RebalanceKind.Assigned)
+        {
+            foreach (StartPlace start in answer.Starts) _partitions[start.Partition] = new Partition(start.Assignment);
+            _consumer!.Assign([.. answer.Starts.Select(start => new PartitionOffset(start.Partition, start.Offset))]);
+            if (_isPaused) Pause(true);
+            return;
+        }
+        foreach (int partition in answer.Rebalance.Partitions) _partitions.Remove(partition);
+        _consumer!.Unassign();
+    }
+
+    private async Task PrepareAsync(KafkaRebalance rebalance, long firstAssignment)
+    {
+        try
+        {
+            _answer = rebalance.Kind switch
+            {
+                RebalanceKind.Assigned => await TakeAsync(rebalance, firstAssignment),
+                RebalanceKind.Revoked => await LetGoAsync(rebalance, wereLost: false),
+                RebalanceKind.Lost => await LetGoAsync(rebalance, wereLost: true),
+            };
+        }
+        catch (Exception e)
+        {
+            _answer = new Answer(rebalance, [], ExceptionDispatchInfo.Capture(e)); // thrown on the polling thread, which ends the run
+        }
+        _consumer!.Wake();
+    }
+
+    private async Task<Answer> TakeAsync(KafkaRebalance rebalance, long firstAssignment)
+    {
+        var starts = ImmutableArray.CreateBuilder<StartPlace>(rebalance.Partitions.Length);
+        foreach (int partition in rebalance.Partitions)
+        {
+            if (partition >= _input.Partitions)
+            {
+                throw new SourceException(string.Create(CultureInfo.InvariantCulture,
+                    $"Kafka: {_input.Options.Address}: the topic has more partitions now than the {_input.Partitions} that it had at the start: start again"));
+            }
+            StoredPosition? known = await RetryAsync(() => _owner!.TakeAsync(new ShardId(partition), _givenUp.Token).AsTask());
+            long start = known?.Offset + 1 ?? await RetryAsync(() => Task.FromResult(FindStart(partition)));
+            starts.Add(new StartPlace(partition, start, firstAssignment + starts.Count));
+            StoredPosition stored = known ?? new StoredPosition(start - 1, long.MinValue);
+            await _owner!.BeginAsync(new ShardId(partition), starts[^1].Assignment, stored, _givenUp.Token);
+        }
+        return new Answer(rebalance, starts.ToImmutable());
+    }
+
+    /// <summary>Where the group goes on in a partition of which the buffer knows nothing; null while no broker tells.</summary>
+    private long? FindStart(int partition)
+    {
+        PartitionOffset[] committed = [new(partition, 0)];
+        if (!Answered(_consumer!.Committed(committed, BrokerTime))) return null;
+        if (committed[0].Offset >= 0) return committed[0].Offset;
+        if (_input.Options.AutoOffsetReset == AutoOffsetReset.Error)
+            throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: partition {partition} has no committed offset, and --auto-offset-reset is error");
+        if (!Answered(_consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;
+        return _input.Options.AutoOffsetReset == AutoOffsetReset.Earliest ? low : high;
+    }
+
+    private bool Answered(KafkaError error)
+    {
+        if (error.IsNone) return true;
+        if (KafkaConsumer.NeedsAPerson(error.Kind))
+            throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: {error.Text}. {error.WayOut(_input.Options.Address.Topic)}");
+        Tell(4, "OFFSETS", error.Text);
+        return false;
+    }
+
+    private async Task<StoredPosition?> RetryAsync(Func<Task<StoredPosition?>> attempt)
+    {
+        while (true)
+        {
+            try
+            {
+                return await attempt();
+            }
+            catch (BufferUnavailableException e)
+            {
+                Tell(4, "BUFFER", e.Message);
+                await Task.Delay(RetryPause, _time, _givenUp.Token);
+            }
+        }
+    }
+
+    private async Task<long> RetryAsync(Func<Task<long?>> attempt)
+    {
+        while (true)
+        {
+            if (await attempt() is { } found) return found;
+            await Task.Delay(RetryPause, _time, _givenUp.Token);
+        }
+    }
+
+    private async Task<Answer> LetGoAsync(KafkaRebalance rebalance, bool wereLost)
+    {
+        foreach (int partition in rebalance.Partitions) await _owner!.ReleaseAsync(new ShardId(partition), _givenUp.Token);
+        if (!wereLost)
+        {
+            // The new owner begins there: it waits for this.
+            PartitionOffset[] offsets = Uncommitted(rebalance.Partitions);
+            KafkaError error = _consumer!.Commit(offsets);
+            if (!error.IsNone) Tell(4, "COMMIT", $"offsets of partitions that go elsewhere were not committed, so their new owner repeats work: {error.Text}");
+        }
+        foreach (int partition in rebalance.Partitions) _owner!.Forget(new ShardId(partition), wereLost);
+        return new Answer(rebalance, []);
+    }
+
+    private void Tell(int level, string facility, string text) => _log?.Invoke(new KafkaLogLine(level, facility, text));
+}

@@ -1,0 +1,104 @@
+using System.Globalization;
+using Sheaf.Kafka.Native;
+
+namespace Sheaf.Kafka;
+
+/// <summary>What the brokers tell about a topic.</summary>
+/// <param name="MaxMessageBytes">Its <c>max.message.bytes</c>; null where the client may not read it, or the brokers cannot tell.</param>
+public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageBytes)
+{
+    // In slices, so that a cancellation is seen: librdkafka's own waits cannot be interrupted.
+    private const int SliceMs = 500;
+
+    // A topic that was created a moment ago is not known to every broker yet.
+    private static readonly TimeSpan Propagation = TimeSpan.FromSeconds(3);
+
+    /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
+    /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
+    /// <returns>Null where there is an error.</returns>
+    internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
+        CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
+            ? new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel))
+            : null;
+
+    /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
+    internal static int? CountPartitions(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel)
+    {
+        long start = time.GetTimestamp();
+        nint topic = client.Topic(name);
+        while (true)
+        {
+            cancel.ThrowIfCancellationRequested();
+            error = CountPartitions(client, topic, out int partitions);
+            _ = LibRdKafka.rd_kafka_poll(client, 0); // what the client has to say meanwhile
+            if (error.IsNone) return partitions;
+            TimeSpan patience = error.Kind switch
+            {
+                KafkaErrorKind.Retriable => timeout,
+                KafkaErrorKind.UnknownTopic => Propagation < timeout ? Propagation : timeout,
+                _ => TimeSpan.Zero,
+            };
+            if (time.GetElapsedTime(start) >= patience) return null;
+            cancel.WaitHandle.WaitOne(50);
+        }
+    }
+
+    private static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
+    {
+        partitions = 0;
+        Metadata* metadata;
+        var error = new KafkaError(LibRdKafka.rd_kafka_metadata(client, 0, topic, &metadata, SliceMs));
+        if (!error.IsNone) return error;
+        if (metadata->TopicCount > 0)
+        {
+            error = new KafkaError(metadata->Topics[0].Error);
+            partitions = metadata->Topics[0].PartitionCount;
+        }
+        if (error.IsNone && partitions == 0) error = new KafkaError(ErrorCodes.UnknownTopicOrPartition);
+        LibRdKafka.rd_kafka_metadata_destroy(metadata);
+        return error;
+    }
+
+    private static unsafe int? ReadMaxMessageBytes(ClientHandle client, string topic, TimeSpan timeout, TimeProvider time, CancellationToken cancel)
+    {
+        const int TopicType = 2; // RD_KAFKA_RESOURCE_TOPIC
+        nint queue = LibRdKafka.rd_kafka_queue_new(client);
+        nint resource = LibRdKafka.rd_kafka_ConfigResource_new(TopicType, topic);
+        try
+        {
+            LibRdKafka.rd_kafka_DescribeConfigs(client, &resource, 1, 0, queue);
+            long start = time.GetTimestamp();
+            while (time.GetElapsedTime(start) < timeout)
+            {
+                cancel.ThrowIfCancellationRequested();
+                nint answer = LibRdKafka.rd_kafka_queue_poll(queue, SliceMs);
+                if (answer == 0) continue;
+                int? found = MaxMessageBytesOf(LibRdKafka.rd_kafka_event_DescribeConfigs_result(answer));
+                LibRdKafka.rd_kafka_event_destroy(answer);
+                return found;
+            }
+            return null;
+        }
+        finally
+        {
+            LibRdKafka.rd_kafka_ConfigResource_destroy(resource);
+            LibRdKafka.rd_kafka_queue_destroy(queue);
+        }
+    }
+
+    private static unsafe int? MaxMessageBytesOf(nint result)
+    {
+        if (result == 0) return null;
+        nuint resources, entries;
+        nint* resource = LibRdKafka.rd_kafka_DescribeConfigs_result_resources(result, &resources);
+        if (resources == 0 || LibRdKafka.rd_kafka_ConfigResource_error(*resource) != ErrorCodes.None) return null;
+        nint* entry = LibRdKafka.rd_kafka_ConfigResource_configs(*resource, &entries);
+        for (nuint i = 0; i < entries; i++)
+        {
+            if (NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_name(entry[i])) != "max.message.bytes") continue;
+            return int.TryParse(NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_value(entry[i])), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes)
+                ? bytes : null;
+        }
+        return null;
+    }
+}

@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using Sheaf.Commands;
+using Sheaf.Configuration;
+using Sheaf.Files;
+using Sheaf.Ingesting;
+using Sheaf.Kafka;
+
+namespace Sheaf;
+
+/// <summary>
+/// The input of one run: a file, which has an end and whose shards are all this run's, or the partitions that a group gives to it, which come and go until the run is told to stop.
+/// Owner: the run.
+/// </summary>
+internal sealed class RunInput : IAsyncDisposable
+{
+    /// <summary>How long the brokers may take to tell of the topic at the start.</summary>
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly KafkaSpanSource? _kafka;
+
+    private RunInput(ISpanSource source, KafkaSpanSource? kafka, int shards)
+    {
+        Source = source;
+        _kafka = kafka;
+        Shards = shards;
+    }
+
+    public ISpanSource Source { get; }
+
+    /// <summary>How many there are, this run's or not.</summary>
+    public int Shards { get; }
+
+    /// <summary>Whether shards come and go, and no end does.</summary>
+    public bool IsShared => _kafka is not null;
+
+    /// <exception cref="ConfigurationException">There is no such topic, or it may not be read.</exception>
+    /// <exception cref="SourceException">It cannot be opened.</exception>
+    public static async ValueTask<RunInput> OpenAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
+    {
+        if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), kafka: null, plan.Shards);
+        Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Input"));
+        KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
+        var source = new KafkaSpanSource(topic, from.Source, log, context.Time);
+        return new RunInput(source, source, topic.Partitions);
+    }
+
+    /// <summary>Joins the group, where there is one.</summary>
+    public void Begin(IShardOwner owner) => _kafka?.Start(owner);
+
+    /// <summary>Leaves the group in good order, where there is one: the workers must still be there to finish what they have claimed.</summary>
+    public async Task LeaveAsync(TimeSpan atMost)
+    {
+        if (_kafka is not null) await _kafka.CloseAsync(atMost);
+    }
+
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
+}

@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Sheaf.Dev;
+using Sheaf.Kafka;
+using Sheaf.SystemTests.Processes;
+using Sheaf.TestKit;
+using Sheaf.TestKit.Kafka;
+using Sheaf.TestKit.Redis;
+
+namespace Sheaf.SystemTests.Kafka;
+
+/// <summary>
+/// Topics, a group, and instances of <c>sheaf process-spans</c> between them: what goes in is remembered, what comes out is read along, and both are compared. None of its instances is left
+/// when it is disposed.
+/// </summary>
+internal sealed class KafkaRun : IAsyncDisposable
+{
+    /// <summary>Later than everything of the input by more than any timeout.</summary>
+    private static readonly TimeSpan Later = TimeSpan.FromMinutes(30);
+
+    private readonly KafkaBroker _broker;
+    private readonly TempFolder _folder = new();
+    private readonly List<SheafProcess> _instances = [];
+    private readonly List<string> _spans = [];
+    private readonly TestProducer _producer;
+    private TestMember? _reader; // from the first look on: brokers tell of a new topic late
+    
+    private readonly long _beginMs;
+    private int _readUpTo;
+
+    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis)
+    {
+        _broker = broker;
+        Redis = redis;
+        _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
+        Input = broker.CreateTopic(partitions);
+        Output = broker.CreateTopic(2);
+        Group = broker.NewName("group");
+        _producer = new TestProducer(broker.Brokers, Input);
+    }
+
+    public RedisServer? Redis { get; }
+
+    public string Input { get; }
+
+    public string Output { get; }
+
+    public string Group { get; }
+
+    public string Folder => _folder.Root;
+
+    /// <summary>Messages of the output, as far as it was read.</summary>
+    public IReadOnlyList<ReceivedMessage> Segments => _reader?.Messages ?? [];
+
+    /// <summary>Spans in them; a message that came again counts once.</summary>
+    public long SpansOut { get; private set; }
+
+    public static async Task<KafkaRun> CreateAsync(KafkaBroker broker, int partitions = 1, bool withRedis = false) =>
+        new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null);
+
+    /// <summary>Starts another instance.</summary>
+    public SheafProcess Start(params string[] words) => StartFrom($"kafka://{_broker.Brokers}/{Input}?group={Group}", words);
+
+    public SheafProcess StartFrom(string input, params string[] words)
+    {
+        List<string> all =
+        [
+            "process-spans", "--summary", "json", "--log-level", "information", "--input", input, "--auto-offset-reset", "earliest",
+            "--max-segment-bytes", "900KiB", "--max-batch-time-ms", "50", "--flusher-processes", "2", "--kafka-config", "fetch.wait.max.ms=50", "--shutdown-timeout", "20",
+        ];
+        if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
+        if (Redis is not null) all.AddRange(["--buffer", Redis.Uri]);
+        SheafProcess instance = SheafProcess.Start(Folder, new Dictionary<string, string>(), [.. all, .. words]);
+        _instances.Add(instance);
+        instance.BeginOutput();
+        return instance;
+    }
+
+    /// <summary>Waits until an instance has told of so many partitions that it got, over its life.</summary>
+    public static Task AssignedAsync(SheafProcess instance, int partitions = 1) =>
+        instance.WaitForErrorAsync(error => error.Split(" is this instance's, from offset ").Length > partitions);
+
+    /// <summary>Produces spans, each to its trace's partition, at a time in seconds after the beginning.</summary>
+    public async Task ProduceAsync(IReadOnlyList<string> spans, double second = 0)
+    {
+        _spans.AddRange(spans);
+        KafkaError error = await _producer.ProduceAsync([.. spans.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)(1000 * second), i => TraceOf(spans[i]));
+        Assert.Equal("no error", error.ToString());
+    }
+
+    /// <summary>Produces what moves the clock of every partition past every deadline; its own spans stay buffered.</summary>
+    public async Task LetTimePassAsync()
+    {
+        string[] late = [.. Enumerable.Range(1, 64).Select(i => Span(project: 99, trace: $"{i:x32}", id: i))];
+        KafkaError error = await _producer.ProduceAsync([.. late.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)Later.TotalMilliseconds, i => TraceOf(late[i]));
+        Assert.Equal("no error", error.ToString());
+    }
+
+    /// <summary>Reads the output until it has so many spans.</summary>
+    public Task ReadAsync(long spans) => Eventually.TrueAsync(() => SpansOut >= spans, $"{spans} spans in the output; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}", Read);
+
+    /// <summary>Reads the output to its end.</summary>
+    public async Task ReadToEndAsync()
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        await Eventually.TrueAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(1), "a second", Read);
+    }
+
+    /// <summary>Ends an instance as an orchestrator does.</summary>
+    public static async Task<Ended> StopAsync(SheafProcess instance)
+    {
+        await instance.SignalAsync(SheafProcess.Terminate);
+        Ended ended = await instance.EndAsync();
+        ended.AssertEnded(0);
+        return ended;
+    }
+
+    /// <summary>What is wrong with all that came out, seen together with all that went in.</summary>
+    /// <param name="expected">Lines of what is expected; null: only the rules hold.</param>
+    public async Task<RunVerifier> VerifyAsync(IEnumerable<string>? expected = null)
+    {
+        await ReadToEndAsync();
+        var verifier = new RunVerifier();
+        await verifier.ReadSpansAsync(Lines(_spans), default);
+        if (expected is not null) await verifier.ReadExpectedAsync(Lines(expected), default);
+        await verifier.ReadSegmentsAsync(Lines(Segments.Select(m => m.Text).Where(text => !text.Contains("\"project_id\":99,", StringComparison.Ordinal))), default);
+        verifier.Finish();
+        return verifier;
+    }
+
+    public static string Span(int project, string trace, int id, string? parent = null) => string.Create(CultureInfo.InvariantCulture,
+        $$"""{"trace_id":"{{trace}}","span_id":"{{id:x16}}","parent_span_id":{{(parent is null ? "null" : $"\"{parent}\"")}},"project_id":{{project}},"organization_id":1,"start_timestamp":1.5,"end_timestamp":2.5,"received":3,"retention_days":90,"status":"ok","name":"n"}""");
+
+    /// <summary>Traces of a root and some children each, in random order.</summary>
+    public static string[] Traces(int first, int count, int spans = 5)
+    {
+        string[] lines = [.. Enumerable.Range(first, count).SelectMany(t => Enumerable.Range(1, spans).Select(i => Span(t % 7, $"{t + 1000:x32}", i, i == 1 ? null : $"{1:x16}")))];
+        new Random(first).Shuffle(lines);
+        return lines;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (SheafProcess instance in _instances) await instance.DisposeAsync();
+        if (Redis is not null) await Redis.DisposeAsync();
+        _producer.Dispose();
+        _reader?.Dispose();
+        _folder.Dispose();
+    }
+
+    private static MemoryStream Lines(IEnumerable<string> lines) => new(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))));
+
+    private static string TraceOf(string span)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(span);
+            return json.RootElement.TryGetProperty("trace_id", out JsonElement trace) ? trace.ToString() : "none";
+        }
+        catch (JsonException)
+        {
+            return "none";
+        }
+    }
+
+    private readonly HashSet<string> _flushIds = [];
+
+    private void Read()
+    {
+        _reader ??= new TestMember(_broker.Brokers, Output, _broker.NewName("reader"));
+        _reader.Step(20);
+        for (; _readUpTo < _reader.Messages.Count; _readUpTo++)
+        {
+            ReceivedMessage message = _reader.Messages[_readUpTo];
+            string Header(string name) => message.Headers.First(h => h.Key == name).Value;
+            if (_flushIds.Add($"{Header("flush_id")} {Header("lowest_offset")}")) SpansOut += long.Parse(Header("span_count"), CultureInfo.InvariantCulture);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Text;
+using Sheaf.Kafka;
+using Sheaf.TestKit.Kafka;
+
+namespace Sheaf.SystemTests.Kafka;
+
+/// <summary>Tests that share one broker; they run one after the other.</summary>
+[CollectionDefinition("Kafka")]
+public sealed class SharedBroker : ICollectionFixture<KafkaBroker>;
+
+/// <summary>What the tests with a broker need.</summary>
+[Collection("Kafka")]
+public abstract class KafkaTest(KafkaBroker broker)
+{
+    private protected KafkaBroker Broker { get; } = broker;
+
+    private protected KafkaOutputOptions OutputTo(params string[] topics) => new()
+    {
+        Address = new KafkaAddress(Broker.Brokers, [.. topics], "", []),
+        MaxSegmentBytes = 100_000,
+        StartTimeout = Broker.HasTopicConfiguration ? TimeSpan.FromSeconds(30) : TimeSpan.FromSeconds(1),
+        Config = new KafkaConfig().Set("linger.ms", "1"),
+    };
+
+    private protected static byte[][] Numbers(int first, int count, int bytes = 0) =>
+        [.. Enumerable.Range(first, count).Select(n => Encoding.UTF8.GetBytes($"{n}:{new string('p', bytes)}"))];
+
+    private protected static int NumberOf(ReceivedMessage message) =>
+        int.Parse(message.Text[..message.Text.IndexOf(':', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture);
+
+    private protected static void AssertNone(KafkaError error) => Assert.Equal("no error", error.ToString());
+
+    private protected static void AssertDone(TransactionResult result) => Assert.Equal("no error", result.Error.ToString());
+}

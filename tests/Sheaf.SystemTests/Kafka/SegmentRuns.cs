@@ -1,0 +1,231 @@
+using System.Text;
+using Sheaf.Dev;
+using Sheaf.Kafka;
+using Sheaf.SystemTests.Processes;
+using Sheaf.TestKit;
+using Sheaf.TestKit.Kafka;
+
+namespace Sheaf.SystemTests.Kafka;
+
+/// <summary><c>process-spans</c> from topic to topic.</summary>
+public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
+{
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(4, false)]
+    [InlineData(1, true)]
+    [InlineData(4, true)]
+    public async Task The_recorded_traces_give_their_expected_segments(int partitions, bool withRedis)
+    {
+        string[] files = [.. RepositoryFiles.CorpusSpans()];
+        string[] spans = [.. files.SelectMany(File.ReadLines)];
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions, withRedis);
+        await run.ProduceAsync(spans);
+        await run.LetTimePassAsync();
+        SheafProcess instance = run.Start();
+        await run.ReadAsync(spans.Length - 1); // copies are left out; the verifier knows which
+        Ended ended = await KafkaRun.StopAsync(instance);
+        Assert.Equal(spans.Length + 64, ended.Count("received"));
+        RunVerifier verified = await run.VerifyAsync(files.SelectMany(path => File.ReadLines(path.Replace(".spans.", ".segments.", StringComparison.Ordinal))));
+        AssertRight(verified);
+        Assert.Equal(0, verified.Repeats);
+    }
+
+    [Theory]
+    [InlineData(true, "range")]
+    [InlineData(true, "cooperative-sticky")]
+    [InlineData(false, "cooperative-sticky")]
+    public async Task Instances_come_and_go_under_load_and_together_they_give_every_segment(bool withRedis, string strategy)
+    {
+        const int Traces = 300;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 4, withRedis);
+        string[] words = ["--kafka-config", $"partition.assignment.strategy={strategy}"];
+        SheafProcess first = run.Start(words);
+        await KafkaRun.AssignedAsync(first, 4);
+        await HalfAndHalfAsync(run, 0);
+        SheafProcess second = run.Start(words);
+        await KafkaRun.AssignedAsync(second, 2);
+        await HalfAndHalfAsync(run, 1);
+        SheafProcess third = run.Start(words);
+        await KafkaRun.AssignedAsync(third);
+        await HalfAndHalfAsync(run, 2);
+        Ended ended = await KafkaRun.StopAsync(second);
+        await HalfAndHalfAsync(run, 3);
+        await run.LetTimePassAsync();
+        await run.ReadAsync(4 * 5 * Traces);
+        await KafkaRun.StopAsync(first);
+        await KafkaRun.StopAsync(third);
+
+        RunVerifier verified = await run.VerifyAsync();
+        if (withRedis)
+        {
+            AssertRight(verified);
+            Assert.Equal(0, verified.Repeats); // a handover repeats nothing
+            Assert.True(ended.Count("handed_over") > 0, ended.Error);
+        }
+        else
+        {
+            AssertNothingLost(verified);
+        }
+
+        // Half of the traces are complete only with the next half: they wait while partitions move.
+        async Task HalfAndHalfAsync(KafkaRun run, int turn)
+        {
+            string[] all = KafkaRun.Traces(turn * Traces, Traces);
+            await run.ProduceAsync(all[..(all.Length / 2)], second: turn);
+            await run.ProduceAsync(all[(all.Length / 2)..], second: turn);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_killed_instance_loses_nothing_and_its_repeats_say_what_they_repeat(bool withRedis)
+    {
+        const int Traces = 400;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis);
+        string[] words = ["--max-poll-interval-ms", "6000"]; // and the session is no longer
+        SheafProcess first = run.Start(words);
+        await KafkaRun.AssignedAsync(first, 2);
+        await run.ProduceAsync(KafkaRun.Traces(0, Traces));
+        await run.LetTimePassAsync();
+        await run.ReadAsync(Traces);
+        await first.SignalAsync(HostedWorkers.Kill);
+        SheafProcess second = run.Start(words);
+        await run.ReadAsync(5 * Traces);
+        await KafkaRun.AssignedAsync(second, 2);
+        await KafkaRun.StopAsync(second);
+        RunVerifier verified = await run.VerifyAsync();
+        if (withRedis) AssertRight(verified);
+        else AssertNothingLost(verified);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis)
+    {
+        Assert.True(Broker.CanHalt, "the tests need a broker that they may stop: unset SHEAF_TEST_KAFKA");
+        const int Traces = 200;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis);
+        SheafProcess instance = run.Start();
+        await KafkaRun.AssignedAsync(instance, 2);
+        await run.ProduceAsync(KafkaRun.Traces(0, Traces));
+        await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), second: 300);
+        await run.ReadAsync(Traces);
+        Broker.Halt();
+        await Task.Delay(1500);
+        Broker.Restart();
+        await run.LetTimePassAsync();
+        await run.ReadAsync(2 * 5 * Traces);
+        Ended ended = await KafkaRun.StopAsync(instance);
+        RunVerifier verified = await run.VerifyAsync();
+        if (withRedis || !ended.Error.Contains("before this one could hand it over", StringComparison.Ordinal)) AssertRight(verified);
+        else AssertNothingLost(verified);
+    }
+
+    [Fact]
+    public async Task Messages_that_cannot_be_used_go_to_their_topic_and_the_run_goes_on()
+    {
+        string letters = Broker.CreateTopic();
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2);
+        SheafProcess instance = run.Start("--dead-letter", $"kafka:{letters}", "--dead-letter-max-ratio", "1");
+        await run.ProduceAsync(["not json", "{}", "", .. KafkaRun.Traces(0, 20), "{\"trace_id\":7}"]);
+        await run.LetTimePassAsync();
+        await run.ReadAsync(100);
+        Ended ended = await KafkaRun.StopAsync(instance);
+        Assert.Equal(4, ended.Count("dead_letters"));
+        IReadOnlyList<ReceivedMessage> received = await TestMember.ReadToEndAsync(Broker.Brokers, letters);
+        Assert.Equal(["", "not json", "{\"trace_id\":7}", "{}"], received.Select(m => m.Text).Order(StringComparer.Ordinal));
+        Assert.All(received, m => Assert.Contains(new("source_topic", run.Input), m.Headers));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_segments_of_an_idle_partition_close_by_the_wall_clock(bool withRedis)
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 3, withRedis);
+        SheafProcess instance = run.Start("--root-timeout", "500ms", "--clock-slack", "200ms");
+        await run.ProduceAsync([KafkaRun.Span(1, $"{5:x32}", 1)]);
+        await run.ReadAsync(1);
+        await run.ProduceAsync([KafkaRun.Span(1, $"{6:x32}", 1)], second: 100); // and again, from another time
+        await run.ReadAsync(2);
+        await KafkaRun.StopAsync(instance);
+        AssertRight(await run.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_backlog_closes_nothing_early_and_a_stalled_partition_holds_nobody_back()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2);
+        // Two halves of one trace, 50 s of stream time apart; an hour of wall time has gone by since.
+        string[] trace = [KafkaRun.Span(1, $"{7:x32}", 1, $"{2:x16}"), KafkaRun.Span(1, $"{7:x32}", 2)];
+        await run.ProduceAsync(trace[..1]);
+        await run.ProduceAsync(trace[1..], second: 50);
+        await run.ProduceAsync(KafkaRun.Traces(0, 30), second: 50);
+        SheafProcess instance = run.Start("--root-timeout", "2s", "--clock-slack", "0");
+        await run.ReadAsync(152);
+        await KafkaRun.StopAsync(instance);
+        RunVerifier verified = await run.VerifyAsync();
+        AssertRight(verified);
+        Assert.Equal(31, verified.Messages);
+    }
+
+    [Fact]
+    public async Task From_a_topic_to_a_file_and_from_a_file_to_topics()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
+        string[] spans = KafkaRun.Traces(0, 50);
+        await run.ProduceAsync(spans);
+        await run.LetTimePassAsync();
+        string output = Path.Combine(run.Folder, "segments.jsonl");
+        SheafProcess toFile = run.Start("--output", output);
+        await Eventually.TrueAsync(() => File.Exists(output) && File.ReadLines(output).Count() == 50, "50 lines");
+        await KafkaRun.StopAsync(toFile);
+
+        string input = Path.Combine(run.Folder, "spans.jsonl");
+        await File.WriteAllLinesAsync(input, spans);
+        Ended ended = await run.StartFrom(input, "--output-key", "trace").EndAsync();
+        ended.AssertEnded(0);
+        await run.ReadAsync(250);
+        Assert.All(run.Segments, m => Assert.Equal(32, Encoding.UTF8.GetString(m.Key!).Length));
+        AssertRight(await run.VerifyAsync());
+    }
+
+    [Fact]
+    public async Task A_topic_that_is_not_there_and_offsets_that_are_gone_end_the_run_with_the_way_out()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
+        if (Broker.Kind != KafkaBrokerKind.Mock)
+        {
+            Ended missing = await run.StartFrom($"kafka://{Broker.Brokers}/no-such-topic?group=g").EndAsync();
+            Assert.Equal(2, missing.ExitCode);
+            Assert.Contains("input: ", missing.Error, StringComparison.Ordinal);
+            Assert.Contains("Create topic no-such-topic", missing.Error, StringComparison.Ordinal);
+        }
+        await run.ProduceAsync(KafkaRun.Traces(0, 2));
+        using (var member = new TestMember(Broker.Brokers, run.Input, run.Group))
+        {
+            await member.ReadAsync(10);
+            AssertNone(member.Consumer.Commit([new PartitionOffset(0, 1000)]));
+            await member.CloseAsync();
+        }
+        Ended ended = await run.Start().EndAsync();
+        Assert.Equal(1, ended.ExitCode);
+        Assert.True(ended.Error.Contains("--no-strict-offset-reset", StringComparison.Ordinal), ended.Error);
+        SheafProcess lenient = run.Start("--no-strict-offset-reset");
+        await run.LetTimePassAsync();
+        await run.ReadAsync(10);
+        await KafkaRun.StopAsync(lenient);
+    }
+
+    private static void AssertRight(RunVerifier verified) => Assert.True(verified.Problems.Count == 0, string.Join("\n", verified.Problems.First));
+
+    /// <summary>Spans may have come again in part: what the memory engine promises when a partition moves.</summary>
+    private static void AssertNothingLost(RunVerifier verified)
+    {
+        ProblemKind[] allowed = [ProblemKind.SpanTwice, ProblemKind.WrongGrouping, ProblemKind.RepeatedMessage];
+        Assert.True(verified.Problems.Counts.All(c => allowed.Contains(c.Key)), string.Join("\n", verified.Problems.First));
+    }
+}

@@ -1,0 +1,174 @@
+using System.Diagnostics;
+using System.Globalization;
+using Sheaf.Kafka;
+using Sheaf.Kafka.Native;
+
+namespace Sheaf.TestKit.Kafka;
+
+/// <summary>Which broker the tests talk to.</summary>
+public enum KafkaBrokerKind
+{
+    /// <summary>A real Apache Kafka that the tests have started, and end.</summary>
+    Started,
+
+    /// <summary>A real one, named by <c>SHEAF_TEST_KAFKA=host:port</c>; it is not stopped, and topics stay behind.</summary>
+    Given,
+
+    /// <summary>librdkafka's mock cluster in this process.</summary>
+    Mock,
+}
+
+/// <summary>
+/// The broker of the tests: the address in <c>SHEAF_TEST_KAFKA</c>, else a real Apache Kafka started from the folder <c>SHEAF_TEST_KAFKA_DIR</c> or
+/// <c>shared/kafka</c> in a folder above the repository, else the mock cluster. One per test collection, whose tests run one after the other. What it
+/// has started ends with it; where this process is killed, a watcher ends it.
+/// </summary>
+public sealed unsafe class KafkaBroker : IDisposable
+{
+    private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(1);
+
+    private readonly MockCluster? _mock;
+    private readonly string _script = "";
+    private readonly TempFolder? _folder;
+    private readonly ClientHandle _admin;
+    private int _topics;
+
+    public KafkaBroker()
+    {
+        TestFunctions.EnsureLoaded();
+        if (Environment.GetEnvironmentVariable("SHEAF_TEST_KAFKA") is { Length: > 0 } given)
+        {
+            (Kind, Brokers) = (KafkaBrokerKind.Given, given);
+        }
+        else if (FindScript() is { } script)
+        {
+            Kind = KafkaBrokerKind.Started;
+            _script = script;
+            _folder = new TempFolder();
+            StartWatcher();
+            try
+            {
+                Brokers = Run("start", _folder.Root).Trim();
+            }
+            catch
+            {
+                Stop();
+                throw;
+            }
+        }
+        else
+        {
+            Kind = KafkaBrokerKind.Mock;
+            _mock = new MockCluster();
+            Brokers = _mock.Brokers;
+        }
+        Console.WriteLine($"Kafka tests: {Kind} broker at {Brokers}, librdkafka {KafkaLibrary.Version}");
+        _admin = ClientHandle.Create(ClientType.Producer, new KafkaConfig().Set("bootstrap.servers", Brokers), new ClientEvents(null));
+    }
+
+    public KafkaBrokerKind Kind { get; }
+
+    /// <summary>Its bootstrap servers.</summary>
+    public string Brokers { get; }
+
+    /// <summary>Whether it can say what a topic's configuration is, and keeps to it.</summary>
+    public bool HasTopicConfiguration => Kind != KafkaBrokerKind.Mock;
+
+    /// <summary>Whether <see cref="Halt"/> and <see cref="Restart"/> can be asked for.</summary>
+    public bool CanHalt => Kind != KafkaBrokerKind.Given;
+
+    /// <summary>A name that no other test has.</summary>
+    public string NewName(string begin) =>
+        string.Create(CultureInfo.InvariantCulture, $"{begin}-{Environment.ProcessId}-{Interlocked.Increment(ref _topics)}");
+
+    /// <summary>Creates a topic of its own for a test.</summary>
+    public string CreateTopic(int partitions = 1, params (string Name, string Value)[] properties)
+    {
+        string name = NewName("test");
+        if (_mock is not null)
+        {
+            _mock.CreateTopic(name, partitions);
+            return name;
+        }
+        byte* error = stackalloc byte[NativeText.ErrorSize];
+        nint topic = TestFunctions.rd_kafka_NewTopic_new(name, partitions, -1, error, NativeText.ErrorSize);
+        Xunit.Assert.True(topic != 0, NativeText.Read(error));
+        foreach ((string property, string value) in properties) Xunit.Assert.Equal(0, TestFunctions.rd_kafka_NewTopic_set_config(topic, property, value));
+        nint queue = LibRdKafka.rd_kafka_queue_new(_admin);
+        TestFunctions.rd_kafka_CreateTopics(_admin, &topic, 1, 0, queue);
+        nint answer = LibRdKafka.rd_kafka_queue_poll(queue, (int)MostTime.TotalMilliseconds);
+        Xunit.Assert.True(answer != 0, $"topic {name} was not created within {MostTime}");
+        nuint count;
+        nint* results = TestFunctions.rd_kafka_CreateTopics_result_topics(TestFunctions.rd_kafka_event_CreateTopics_result(answer), &count);
+        Xunit.Assert.True(
+            count == 1 && TestFunctions.rd_kafka_topic_result_error(*results) == 0,
+            NativeText.Read(count == 1 ? TestFunctions.rd_kafka_topic_result_error_string(*results) : LibRdKafka.rd_kafka_event_error_string(answer)));
+        LibRdKafka.rd_kafka_event_destroy(answer);
+        LibRdKafka.rd_kafka_queue_destroy(queue);
+        TestFunctions.rd_kafka_NewTopic_destroy(topic);
+        return name;
+    }
+
+    /// <summary>Kills the broker, for real.</summary>
+    public void Halt()
+    {
+        if (_mock is not null) _mock.StopBroker();
+        else Run("kill", _folder!.Root, "1");
+    }
+
+    /// <summary>Starts it again, on its own log. Clients find it when it is up.</summary>
+    public void Restart()
+    {
+        if (_mock is not null) _mock.StartBroker();
+        else Run("restart", _folder!.Root, "1");
+    }
+
+    public void Dispose()
+    {
+        _admin.Dispose();
+        _mock?.Dispose();
+        if (_folder is not null) Stop();
+    }
+
+    private static string? FindScript()
+    {
+        if (Environment.GetEnvironmentVariable("SHEAF_TEST_KAFKA_DIR") is { Length: > 0 } given)
+        {
+            string script = Path.Combine(given, "kafka");
+            return File.Exists(script) ? script : throw new FileNotFoundException($"SHEAF_TEST_KAFKA_DIR: no {script}");
+        }
+        for (DirectoryInfo? folder = new DirectoryInfo(RepositoryFiles.Root).Parent; folder is not null; folder = folder.Parent)
+        {
+            string script = Path.Combine(folder.FullName, "shared", "kafka", "kafka");
+            if (File.Exists(script) && OperatingSystem.IsLinux()) return script;
+        }
+        return null;
+    }
+
+    /// <summary>Ends the broker when this process is gone without having done so.</summary>
+    private void StartWatcher()
+    {
+        const string Watch = """while kill -0 "$1" 2>/dev/null && [ -d "$3" ]; do sleep 1; done; if [ -d "$3" ]; then "$2" stop "$3"; rm -rf "$3"; fi""";
+        using var watcher = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Watch, "sheaf-kafka-watcher", $"{Environment.ProcessId}", _script, _folder!.Root])
+        {
+            RedirectStandardInput = true,
+        });
+    }
+
+    private void Stop()
+    {
+        Run("stop", _folder!.Root);
+        _folder.Dispose();
+    }
+
+    private string Run(params string[] words)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(_script, words) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        string error = "";
+        process.ErrorDataReceived += (_, line) => error += line.Data + "\n";
+        process.BeginErrorReadLine();
+        string output = process.StandardOutput.ReadToEnd();
+        if (!process.WaitForExit(MostTime) || process.ExitCode != 0) throw new InvalidOperationException($"kafka {string.Join(' ', words)}: {output}{error}");
+        return output;
+    }
+}

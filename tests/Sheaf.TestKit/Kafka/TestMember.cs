@@ -1,0 +1,124 @@
+using System.Text;
+using Sheaf.Kafka;
+using Sheaf.Kafka.Native;
+
+namespace Sheaf.TestKit.Kafka;
+
+/// <summary>A message as a consumer got it.</summary>
+public sealed record ReceivedMessage(
+    int Partition, long Offset, byte[]? Key, byte[] Value, IReadOnlyList<KeyValuePair<string, string>> Headers, long TimestampMs)
+{
+    public string Text => Encoding.UTF8.GetString(Value);
+}
+
+/// <summary>
+/// A group consumer for tests: keeps what it gets, answers rebalances at once, begins at the committed offset or the beginning. One thread.
+/// </summary>
+public sealed class TestMember : IDisposable
+{
+    private readonly KafkaMessageBatch _batch = new(500, TimeProvider.System);
+
+    public TestMember(string brokers, string topic, string group, params (string Name, string Value)[] properties)
+    {
+        var config = new KafkaConfig().Set("auto.offset.reset", "earliest").Set("fetch.wait.max.ms", "50");
+        foreach ((string name, string value) in properties) config.Set(name, value);
+        Consumer = KafkaConsumer.Join(new KafkaConsumerOptions
+        {
+            Address = new KafkaAddress(brokers, [topic], group, []),
+            Config = config,
+        });
+    }
+
+    public KafkaConsumer Consumer { get; }
+
+    public List<KafkaRebalance> Rebalances { get; } = [];
+
+    public SortedSet<int> Partitions { get; } = [];
+
+    /// <summary>Partitions whose end was seen.</summary>
+    public SortedSet<int> Ends { get; } = [];
+
+    public List<ReceivedMessage> Messages { get; } = [];
+
+    /// <summary>Done before partitions are let go.</summary>
+    public Action<KafkaRebalance>? Leaving { get; set; }
+
+    /// <summary>One poll.</summary>
+    public PollOutcome Step(int timeoutMs = 20)
+    {
+        PollOutcome outcome = Consumer.Poll(_batch, TimeSpan.FromMilliseconds(timeoutMs));
+        Keep();
+        foreach (int end in _batch.Ends) Ends.Add(end);
+        _batch.Clear();
+        if (Consumer.PendingRebalance is { } rebalance) Answer(rebalance);
+        return outcome;
+    }
+
+    /// <summary>Polls until there are so many messages.</summary>
+    public async Task<IReadOnlyList<ReceivedMessage>> ReadAsync(int count)
+    {
+        await Eventually.TrueAsync(() => Messages.Count >= count, $"{count} messages of {Consumer.Address}", () => Step());
+        return Messages;
+    }
+
+    /// <summary>Reads a topic to its end, as it is now.</summary>
+    public static async Task<IReadOnlyList<ReceivedMessage>> ReadToEndAsync(
+        string brokers, string topic, int partitions = 1, params (string Name, string Value)[] properties)
+    {
+        using var member = new TestMember(brokers, topic, $"reader-of-{topic}", properties);
+        await Eventually.TrueAsync(() => member.Ends.Count == partitions, $"the end of {topic}", () => member.Step());
+        return member.Messages;
+    }
+
+    /// <summary>Leaves the group in good order.</summary>
+    public async Task CloseAsync()
+    {
+        Assert(Consumer.BeginClose());
+        bool closed = false;
+        await Eventually.TrueAsync(() => closed, "the end of the consumer", () => closed = Step() == PollOutcome.Closed);
+    }
+
+    public void Dispose()
+    {
+        _batch.Dispose();
+        Consumer.Dispose();
+    }
+
+    private static void Assert(KafkaError error) => Xunit.Assert.Equal("no error", error.ToString());
+
+    private void Answer(KafkaRebalance rebalance)
+    {
+        Rebalances.Add(rebalance);
+        if (rebalance.Kind == RebalanceKind.Assigned)
+        {
+            Partitions.UnionWith(rebalance.Partitions);
+            Consumer.Assign([.. rebalance.Partitions.Select(p => new PartitionOffset(p, PartitionOffset.Committed))]);
+            return;
+        }
+        Leaving?.Invoke(rebalance);
+        Partitions.ExceptWith(rebalance.Partitions);
+        Consumer.Unassign();
+    }
+
+    private unsafe void Keep()
+    {
+        for (int i = 0; i < _batch.Count; i++) Messages.Add(Read(_batch.Room[i]));
+    }
+
+    private static unsafe ReceivedMessage Read(NativeMessage* message)
+    {
+        var headers = new List<KeyValuePair<string, string>>();
+        nint list;
+        if (LibRdKafka.rd_kafka_message_headers(message, &list) == 0)
+        {
+            byte* name, value;
+            nuint length;
+            for (nuint i = 0; LibRdKafka.rd_kafka_header_get_all(list, i, &name, &value, &length) == 0; i++)
+                headers.Add(new(NativeText.Read(name)!, Encoding.UTF8.GetString(value, (int)length)));
+        }
+        int type;
+        return new ReceivedMessage(
+            message->Partition, message->Offset, message->Key == null ? null : new Span<byte>(message->Key, (int)message->KeyLength).ToArray(),
+            message->Value.ToArray(), headers, LibRdKafka.rd_kafka_message_timestamp(message, &type));
+    }
+}

@@ -1,0 +1,270 @@
+using System.Text;
+using Sheaf.Buffering;
+using Sheaf.Buffering.Memory;
+using Sheaf.Flushing;
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+using Sheaf.Spans;
+using Sheaf.Telemetry;
+using Sheaf.TestKit;
+using Sheaf.TestKit.Running;
+
+namespace Sheaf.Tests.Ingesting;
+
+/// <summary>Shards that a group gives to a process and takes away again, while the pipeline and a worker run.</summary>
+public sealed class ShardAssignments : IAsyncDisposable
+{
+    private const long Noon = 1_700_000_000_000;
+
+    private static readonly ShardId Zero = new(0);
+    private static readonly ShardId One = new(1);
+
+    private readonly ControlBlock _control = new(workers: 1, shards: 2);
+    private readonly MemoryBuffer _buffer = new(new SegmentRules(), 2, maxBytes: long.MaxValue);
+    private readonly IngestCounters _counters = new(2);
+    private readonly ScriptedSource _source = new();
+    private readonly RecordingSink _sink = new();
+    private readonly DeadLetterList _deadLetters = new();
+    private readonly IntakeGate _gate = new();
+    private readonly SheafMetrics _metrics = new();
+    private readonly WorkSignal _signal = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly MemorySpanBuffer _ofWorker;
+    private readonly FailingBuffer _ingest;
+    private readonly IngestPipeline _pipeline;
+    private readonly Task _running;
+    private readonly Task _worker;
+
+    public ShardAssignments()
+    {
+        for (int s = 0; s < 2; s++)
+        {
+            ShardCells cells = _control.Shard(new ShardId(s));
+            cells.Assignment = ShardCells.NotAssigned;
+        }
+        _ofWorker = _buffer.OpenClient();
+        _ingest = new FailingBuffer(_buffer.OpenClient());
+        _pipeline = new IngestPipeline(
+            new IngestOptions(2, Lanes: 3) { LeadBlocks = 8 }, _source, _ingest, _control, _counters, _deadLetters,
+            () => new IngestRules(DropRules.None, new DeadLetterLimits(1, 0)), _gate, _ => _signal.Set(), TimeProvider.System);
+        var worker = new FlusherWorker(
+            0, [Zero, One], _control, _ofWorker, _sink, () => new FlusherOptions(new SegmentRules()), _signal, _metrics, TimeProvider.System);
+        _worker = Task.Run(() => worker.RunAsync(CancellationToken.None));
+        _running = Task.Run(() => _pipeline.RunAsync(_stop.Token));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running.WaitAsync(Eventually.Patience);
+        WorkerCells cells = _control.Worker(0);
+        cells.Command = WorkerCommand.Stop;
+        await _worker.WaitAsync(Eventually.Patience);
+        _pipeline.Dispose();
+        _metrics.Dispose();
+        _signal.Dispose();
+        _stop.Dispose();
+    }
+
+    [Fact]
+    public async Task Blocks_of_another_assignment_are_passed_over_uncounted()
+    {
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), default);
+        _source.Put(Zero, assignment: 11, Span(1, 8, Noon), Bad(9));
+        _source.Put(Zero, assignment: 12, Span(2, 10, Noon + 5));
+        _source.Put(One, assignment: 11, Span(3, 0, Noon));
+        await StoredAsync(Zero, 10);
+        Assert.Equal(1, _counters.Received(Zero));
+        Assert.Equal(1, _buffer.Measure(Zero).Spans);
+        Assert.Empty(_deadLetters.Letters);
+        Assert.Equal(0, _counters.Received(One));
+        Assert.Equal(Noon + 5, _control.Shard(Zero).ClockMs);
+    }
+
+    [Fact]
+    public async Task A_released_shard_is_let_alone_by_pipeline_and_worker_and_can_come_again()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        await StoredAsync(Zero, 0);
+        await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
+        Assert.False(_control.Shard(Zero).IsOwned);
+        // Another process goes on with the shard; this one has not a say in it any more.
+        MemorySpanBuffer other = _buffer.OpenClient();
+        await other.TakeOverAsync(new[] { Zero }, default);
+        _source.Put(Zero, 11, Span(2, 1, Noon + 70_000));
+        var claim = new ClaimBatch();
+        await other.ClaimAsync(Zero, long.MaxValue, 10, claim, default);
+        Assert.Equal(1, claim.SpanCount);
+
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), default);
+        _source.Put(Zero, 12, Span(2, 1, Noon + 70_000));
+        await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment of the first span");
+        Assert.Equal(12, _control.Shard(Zero).HeldAssignment);
+    }
+
+    [Fact]
+    public async Task A_worker_whose_shard_was_taken_over_elsewhere_waits_for_the_group_to_say_so()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, default);
+        await Eventually.TrueAsync(() => _control.Shard(Zero).HeldAssignment == 11 && _control.Shard(One).HeldAssignment == 11, "a worker that holds both");
+        await _buffer.OpenClient().TakeOverAsync(new[] { Zero }, default);
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        await Eventually.TrueAsync(() => !_control.Shard(Zero).IsOwned, "a worker that has noticed");
+        // Its other shard goes on, and so does the input, of which nothing is stored for the lost one.
+        for (int i = 0; i < 20; i++)
+        {
+            _source.Put(Zero, 11, Span(2, 1 + i, Noon + 200_000));
+            _source.Put(One, 11, Span(3 + i, i, Noon + (i * 70_000)));
+        }
+        await Eventually.TrueAsync(() => _sink.Messages.Count >= 19, "the segments of the other shard");
+        Assert.InRange(_control.Shard(Zero).StoredThrough, 0, 2);
+        Assert.False(_worker.IsCompleted);
+        await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), default);
+        await Eventually.TrueAsync(() => _control.Shard(Zero).IsOwned && _control.Shard(Zero).HeldAssignment == 12, "the shard back");
+    }
+
+    [Fact]
+    public async Task A_lane_that_waits_for_the_buffer_gives_up_when_the_shard_goes()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        _ingest.IsAway = true;
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        await Eventually.TrueAsync(() => _gate.IsPaused, "a lane that waits");
+        await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
+        Assert.Equal(0, _counters.Received(Zero));
+        _ingest.IsAway = false;
+    }
+
+    [Fact]
+    public async Task What_follows_a_block_that_was_left_out_is_left_out_too()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        _ingest.IsAway = true;
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        _source.Put(Zero, 11, Span(2, 1, Noon));
+        await Eventually.TrueAsync(() => _gate.IsPaused, "a lane that waits");
+        await _stop.CancelAsync();
+        await _running.WaitAsync(Eventually.Patience); // no fault: whoever has the shard next reads it again
+        Assert.Equal((0, -1), (_counters.Received(Zero), _control.Shard(Zero).StoredThrough));
+    }
+
+    [Fact]
+    public async Task The_clock_of_an_idle_shard_goes_on_from_its_last_message()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        _source.PutIdle(Zero, 11, 3_000_000); // before any message there is no clock
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        _source.PutIdle(Zero, 11, 4_000);
+        _source.PutIdle(Zero, 11, 2_000); // it does not go back
+        await Eventually.TrueAsync(() => _control.Shard(Zero).ClockMs == Noon + 4_000, "the clock");
+        Assert.Empty(_sink.Messages);
+        _source.PutIdle(Zero, 11, 10_001);
+        await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment");
+        Assert.Equal(0, _control.Shard(Zero).StoredThrough);
+        // A message that comes after all, from before: no earlier than the clock.
+        _source.Put(Zero, 11, Span(2, 1, Noon + 1));
+        await StoredAsync(Zero, 1);
+        Assert.Equal(Noon + 10_001, _control.Shard(Zero).ClockMs);
+    }
+
+    [Fact]
+    public async Task One_shards_blocks_do_not_wait_for_another_shards()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, default);
+        _ingest.HeldShard = Zero;
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        for (int i = 0; i < 5; i++) _source.Put(One, 11, Span(2 + i, i, Noon));
+        await StoredAsync(One, 4);
+        Assert.Equal(-1, _control.Shard(Zero).StoredThrough);
+        _ingest.LetGo();
+        await StoredAsync(Zero, 0);
+    }
+
+    private Task StoredAsync(ShardId shard, long offset) =>
+        Eventually.TrueAsync(() => _control.Shard(shard).StoredThrough == offset, $"shard {shard} stored through {offset}");
+
+    private static (byte[] Bytes, long Offset, long TimestampMs) Span(int trace, long offset, long timestampMs) => (Encoding.UTF8.GetBytes(
+        $"{{\"organization_id\":1,\"project_id\":1,\"trace_id\":\"{trace:x32}\",\"span_id\":\"{trace:x16}\",\"start_timestamp\":1,\"end_timestamp\":2,\"received\":3,\"retention_days\":90,\"status\":\"ok\"}}"),
+        offset, timestampMs);
+
+    private static (byte[] Bytes, long Offset, long TimestampMs) Bad(long offset) => ("bad"u8.ToArray(), offset, Noon);
+
+    /// <summary>Hands out blocks as they are put.</summary>
+    private sealed class ScriptedSource : ISpanSource
+    {
+        private readonly System.Threading.Channels.Channel<InputBlock> _blocks = System.Threading.Channels.Channel.CreateUnbounded<InputBlock>();
+
+        public string Name => "test input";
+
+        public void Put(ShardId shard, long assignment, params (byte[] Bytes, long Offset, long TimestampMs)[] messages)
+        {
+            var block = new InputBlock(4096);
+            block.Reset(shard);
+            block.Assignment = assignment;
+            int at = 0;
+            foreach ((byte[] bytes, long offset, long timestamp) in messages)
+            {
+                bytes.CopyTo(block.Buffer[at..]);
+                block.Add(new InputMessage(at, bytes.Length, offset, timestamp));
+                at += bytes.Length;
+            }
+            _blocks.Writer.TryWrite(block);
+        }
+
+        public void PutIdle(ShardId shard, long assignment, long idleMs)
+        {
+            var block = new InputBlock(0);
+            block.Reset(shard);
+            (block.Assignment, block.IdleMs) = (assignment, idleMs);
+            _blocks.Writer.TryWrite(block);
+        }
+
+        public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
+        {
+            into.Exchange(await _blocks.Reader.ReadAsync(cancel));
+            return true;
+        }
+
+        public ValueTask DisposeAsync() => default;
+    }
+
+    /// <summary>A buffer that is away, or that takes long for one shard, when a test says so.</summary>
+    private sealed class FailingBuffer(ISpanBuffer inner) : ISpanBuffer
+    {
+        private readonly TaskCompletionSource _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _isAway;
+
+        public bool IsAway { set => _isAway = value; }
+
+        public ShardId? HeldShard { private get; set; }
+
+        public void LetGo() => _letGo.SetResult();
+
+        public async ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
+        {
+            if (_isAway) throw new BufferUnavailableException("away");
+            if (batch.Shard == HeldShard) await _letGo.Task.WaitAsync(cancel);
+            await inner.AppendAsync(batch, cancel);
+        }
+
+        public ValueTask<double> LoadAsync(CancellationToken cancel) => inner.LoadAsync(cancel);
+
+        public ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => throw new NotSupportedException();
+
+        public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}
