@@ -70,7 +70,7 @@ public sealed class FailingServers : RedisRunTest
     [Fact]
     public async Task One_that_is_full_makes_the_input_wait_and_what_waits_longest_leave_early()
     {
-        await using RedisServer server = await RedisServer.StartAsync("maxmemory 5mb");
+        await using RedisServer server = await RedisServer.StartAsync("maxmemory 4mb");
         SharedLoad load = await SharedLoad.GetAsync();
         Ended run = await RunAsync(server.Uri, load, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1");
         run.AssertEnded(0);
@@ -89,7 +89,7 @@ public sealed class FailingServers : RedisRunTest
         SharedLoad load = await SharedLoad.GetAsync();
         ReadOnlyMemory<byte> input = await File.ReadAllBytesAsync(load.Input);
         await using SheafProcess sheaf = StartFed(
-            server.Uri, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1", "--max-memory-percentage", "0.2");
+            server.Uri, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1", "--max-memory-percentage", "0.15");
         const int Piece = 40_000;
         for (int at = 0; at < input.Length; at += Piece)
         {

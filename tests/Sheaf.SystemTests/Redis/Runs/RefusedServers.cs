@@ -47,7 +47,7 @@ public sealed class RefusedServers : RedisRunTest
         var admin = new UriBuilder(server.Uri) { UserName = "", Password = "" };
         await using (RedisClient client = await RedisClient.ConnectAsync(RedisServer.Parse(admin.Uri.ToString()), new RedisClientOptions(), default))
             Assert.Equal("OK", (await client.AskAsync(line.Trim().Replace("NAME", "app", StringComparison.Ordinal).Split(' '))).Text());
-        (await RunAsync(server.Uri, await SharedLoad.GetAsync())).AssertEnded(0);
+        (await RunSampleAsync(server.Uri)).AssertEnded(0);
     }
 
     [Fact]
@@ -66,19 +66,26 @@ public sealed class RefusedServers : RedisRunTest
         string error = await AssertRefusedAsync(server.Uri, 2, $"maxmemory-policy {policy}", "redis-cli CONFIG SET maxmemory-policy noeviction");
         Assert.Contains("silently", error, StringComparison.Ordinal);
         await TextAsync(server, "CONFIG", "SET", "maxmemory-policy", "noeviction");
-        (await RunAsync(server.Uri, await SharedLoad.GetAsync())).AssertEnded(0);
+        (await RunSampleAsync(server.Uri)).AssertEnded(0);
     }
 
     [Fact]
     public async Task One_that_may_evict_but_has_no_limit_will_do()
     {
         await using RedisServer server = await RedisServer.StartAsync("maxmemory-policy allkeys-lru");
-        (await RunAsync(server.Uri, await SharedLoad.GetAsync())).AssertEnded(0);
+        (await RunSampleAsync(server.Uri)).AssertEnded(0);
+    }
+
+    private async Task<Ended> RunSampleAsync(string uri)
+    {
+        await using SheafProcess sheaf = StartOn(uri, Sample, null);
+        sheaf.In.Close();
+        return await sheaf.EndAsync();
     }
 
     private async Task<string> AssertRefusedAsync(string uri, int exitCode, params string[] said)
     {
-        Ended run = await RunAsync(uri, await SharedLoad.GetAsync());
+        Ended run = await RunSampleAsync(uri);
         Assert.True(exitCode == run.ExitCode, run.Error);
         foreach (string part in said) Assert.Contains(part, run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at Sheaf", run.Error, StringComparison.Ordinal);

@@ -39,7 +39,7 @@ internal sealed class SharedLoad
 
     public static Task<SharedLoad> GetAsync()
     {
-        lock (s_lock) return s_load ??= CreateAsync(s_folder, seed: 11, spans: 6000);
+        lock (s_lock) return s_load ??= CreateAsync(s_folder, seed: 11, spans: 4000);
     }
 
     public static async Task<SharedLoad> CreateAsync(TempFolder folder, long seed, int spans)
