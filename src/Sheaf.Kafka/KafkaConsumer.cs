@@ -29,6 +29,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     private readonly ClientHandle _client;
     private readonly byte[] _topicName;
     private nint _closing; // the queue of a consumer that leaves its group
+    private bool _woken; // by Wake, whether somebody waited or not
 
     private KafkaConsumer(KafkaAddress address, ClientHandle client, ClientEvents events)
     {
@@ -82,7 +83,9 @@ public sealed unsafe class KafkaConsumer : IDisposable
             nint queue = _closing != 0 ? _closing : _client.Queue;
             // consume_batch waits its whole time-out for a full batch: so it may wait for one message, and takes the others as they are there.
             int count = Consume(queue, 0, into.Room, into.Capacity);
-            if (count == 0 && timeoutMs > 0 && PendingRebalance is null)
+            // A wake-up that the look without waiting has taken must not be waited for again.
+            bool woken = Interlocked.Exchange(ref _woken, false);
+            if (count == 0 && timeoutMs > 0 && !woken && PendingRebalance is null)
             {
                 count = Consume(queue, timeoutMs, into.Room, 1);
                 if (count == 1 && into.Capacity > 1) count += Consume(queue, 0, into.Room + 1, into.Capacity - 1);
@@ -105,6 +108,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     /// <summary>Lets a poll that waits, or the next one, return at once. Any thread, at any time: where the consumer has ended nobody polls.</summary>
     public void Wake()
     {
+        Volatile.Write(ref _woken, true);
         bool held = false;
         try
         {
