@@ -21,13 +21,8 @@ public sealed class JsonLinesSink : IAsyncDisposable
 
     /// <summary>Opens the output. A named pipe is waited for until it has a reader.</summary>
     /// <param name="path">A file, a device, a named pipe, or <c>-</c> for standard output.</param>
-    /// <param name="overwrite">Discard what a file holds; otherwise one that is not empty is refused.</param>
+    /// <param name="existing">What to do with what a file holds; <see cref="ExistingContent.Resume"/> writes behind its last whole line.</param>
     /// <param name="withHeaders">Lines are <c>{"headers":{…},"value":MESSAGE}</c> (ARCHITECTURE.md, "What travels with a segment").</param>
-    /// <exception cref="ConfigurationException">It cannot be opened, or must not be overwritten.</exception>
-    public static ValueTask<JsonLinesSink> OpenAsync(string path, bool overwrite, bool withHeaders, CancellationToken cancel) =>
-        OpenAsync(path, overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse, withHeaders, cancel);
-
-    /// <summary>The same, with a word more on what a file holds: <see cref="ExistingContent.Resume"/> writes behind its last whole line.</summary>
     /// <exception cref="ConfigurationException">It cannot be opened, or must not be overwritten.</exception>
     public static async ValueTask<JsonLinesSink> OpenAsync(string path, ExistingContent existing, bool withHeaders, CancellationToken cancel) =>
         new(await OutputFile.OpenAsync(path, "output", existing, cancel), withHeaders);

@@ -221,9 +221,10 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             if (marks[s] is { } mark) _stored[s] = mark.Position;
             cells.StoredThrough = _stored[s].Offset;
             _carriedOver[s] = await _measuring.MeasureAsync(new ShardId(s), cancel);
-            if (left is null && (await _buffer.SampleAsync(cancel))[s].Traces > 0)
-                throw new ConfigurationException($"buffer: {options.Address} holds traces in shard {s} that nobody has marked as his; throw them away (--discard), or keep apart from them (--kafka-slice-id N)");
         }
+        int strange = left is null ? Array.FindIndex(await _buffer.SampleAsync(cancel), shard => shard.Traces > 0) : -1;
+        if (strange >= 0)
+            throw new ConfigurationException($"buffer: {options.Address} holds traces in shard {strange} that nobody has marked as his; throw them away (--discard), or keep apart from them (--kafka-slice-id N)");
         if (left is not null) Log.Resumed(_logger, left.Source, _stored.Min(position => position.Offset), _carriedOver.Sum(depth => depth.Spans));
     }
 

@@ -155,17 +155,25 @@ public sealed class IngestPipeline : IDisposable
         _impatient.Dispose();
     }
 
+    /// <summary>What can end the work of a lane.</summary>
+    /// <param name="Abort">Another lane has failed.</param>
+    /// <param name="Patience">That, or the run was told to stop some time ago and the buffer still does not answer.</param>
+    /// <param name="Stop">The run was told to stop: nothing more is read, what was read is stored.</param>
+    private readonly record struct LaneEnds(CancellationToken Abort, CancellationToken Patience, CancellationToken Stop);
+
     private async Task RunLaneAsync(CancellationTokenSource abort, CancellationToken stop)
     {
         try
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, abort.Token);
+            using var patient = CancellationTokenSource.CreateLinkedTokenSource(abort.Token, _impatient.Token);
+            var ends = new LaneEnds(abort.Token, patient.Token, stop);
             var lane = new IngestLane(_options);
             while (await ReadAsync(lane, either.Token))
             {
                 IngestRules rules = _rules();
                 lane.Parse(rules.Drops);
-                await AppendAsync(lane, rules.DeadLetters, abort.Token, stop);
+                await AppendAsync(lane, rules.DeadLetters, ends);
             }
         }
         catch (SourceException)
@@ -218,7 +226,7 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
-    private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort, CancellationToken stop)
+    private async ValueTask AppendAsync(IngestLane lane, DeadLetterLimits limits, LaneEnds ends)
     {
         (int first, int end) = lane.Shards;
         BlockClocks clocks = _clocksByBlock[lane.Number % _clocksByBlock.Length];
@@ -226,11 +234,11 @@ public sealed class IngestPipeline : IDisposable
         {
             var shard = new ShardId(s);
             ShardIntake intake = _intakes[s];
-            await intake.Turnstile.EnterAsync(lane.Tickets[s], abort);
-            await intake.Owning.WaitAsync(abort);
+            await intake.Turnstile.EnterAsync(lane.Tickets[s], ends.Abort);
+            await intake.Owning.WaitAsync(ends.Abort);
             try
             {
-                if (IsCurrent(lane.Block, shard)) await AppendToShardAsync(lane, shard, limits, abort, stop);
+                if (IsCurrent(lane.Block, shard)) await AppendToShardAsync(lane, shard, limits, ends);
             }
             finally
             {
@@ -242,10 +250,10 @@ public sealed class IngestPipeline : IDisposable
         clocks.Complete();
     }
 
-    private async ValueTask AppendToShardAsync(IngestLane lane, ShardId shard, DeadLetterLimits limits, CancellationToken abort, CancellationToken stop)
+    private async ValueTask AppendToShardAsync(IngestLane lane, ShardId shard, DeadLetterLimits limits, LaneEnds ends)
     {
         int s = shard.Value;
-        if (s == lane.Shards.First) await WriteDeadLettersAsync(lane, limits, abort);
+        if (s == lane.Shards.First) await WriteDeadLettersAsync(lane, limits, ends.Abort);
         long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
         ShardCells cells = _control.Shard(shard);
         SpanBatch batch = lane.Batches[s];
@@ -253,7 +261,7 @@ public sealed class IngestPipeline : IDisposable
         {
             long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
             batch.Through = new StoredPosition(through, clock);
-            if (!await TryStoreAsync(lane.Block, batch, abort, stop)) return;
+            if (!await TryStoreAsync(lane.Block, batch, ends)) return;
             _faults?.Invoke(FaultPoint.AfterAppend);
             _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
             cells.StoredSpans += batch.Count;
@@ -282,18 +290,17 @@ public sealed class IngestPipeline : IDisposable
     /// Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped. False where that ends because the shard went to somebody else, or
     /// because the run was told to stop and somebody else will read the block again.
     /// </summary>
-    private async ValueTask<bool> TryStoreAsync(InputBlock block, SpanBatch batch, CancellationToken abort, CancellationToken stop)
+    private async ValueTask<bool> TryStoreAsync(InputBlock block, SpanBatch batch, LaneEnds ends)
     {
         TimeSpan delay = ShortestRetry;
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(abort, _impatient.Token);
         while (true)
         {
             try
             {
-                await _buffer.AppendAsync(batch, either.Token);
+                await _buffer.AppendAsync(batch, ends.Patience);
                 return true;
             }
-            catch (OperationCanceledException e) when (!abort.IsCancellationRequested)
+            catch (OperationCanceledException e) when (!ends.Abort.IsCancellationRequested)
             {
                 if (block.Assignment > 0)
                 {
@@ -303,12 +310,12 @@ public sealed class IngestPipeline : IDisposable
                 throw new BufferUnavailableException(
                     $"told to stop, and the buffer has not answered for {_options.StopPatience.TotalSeconds} s: what was read last is not stored", e);
             }
-            catch (BufferUnavailableException e) when (!stop.IsCancellationRequested || block.Assignment > 0)
+            catch (BufferUnavailableException e) when (!ends.Stop.IsCancellationRequested || block.Assignment > 0)
             {
                 _trouble?.Invoke(e);
-                if (stop.IsCancellationRequested) _intakes[batch.Shard.Value].GivenUp = block.Assignment; // what follows it must not be stored without it
+                if (ends.Stop.IsCancellationRequested) _intakes[batch.Shard.Value].GivenUp = block.Assignment; // what follows it must not be stored without it
                 if (!IsCurrent(block, batch.Shard)) return false;
-                await (e.IsFull ? WaitWhileFullAsync(delay, abort) : WaitWhileUnavailableAsync(delay, abort));
+                await (e.IsFull ? WaitWhileFullAsync(delay, ends.Abort) : WaitWhileUnavailableAsync(delay, ends.Abort));
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
                 if (!IsCurrent(block, batch.Shard)) return false;
             }

@@ -48,7 +48,7 @@ public sealed class JsonLinesSinkTests : IDisposable
     public async Task Lines_of_several_workers_never_mix()
     {
         string path = _folder.File("out");
-        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite: false, withHeaders: false, default))
+        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default))
         {
             await Task.WhenAll(Enumerable.Range(0, 4).Select(worker => Task.Run(async () =>
             {
@@ -101,7 +101,7 @@ public sealed class JsonLinesSinkTests : IDisposable
     {
         string path = _folder.File("out");
         SegmentBatch batch = SegmentBatches.Numbered(0, 1, 10);
-        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite: false, withHeaders: false, default))
+        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default))
         {
             await using JsonLinesClient old = sink.CreateClient();
             await using JsonLinesClient next = sink.CreateClient();
@@ -119,7 +119,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, overwrite: false, withHeaders: false, default);
+        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
         await using JsonLinesClient stuck = sink.CreateClient();
         await using JsonLinesClient waiting = sink.CreateClient();
         SegmentBatch large = SegmentBatches.Numbered(0, 1, 1 << 20);
@@ -140,7 +140,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, overwrite: false, withHeaders: false, default);
+        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
         await using JsonLinesClient client = sink.CreateClient();
         using var cancel = new CancellationTokenSource();
         SegmentBatch large = SegmentBatches.Numbered(0, 1, 1 << 20);
@@ -174,7 +174,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         {
             string path = Path.Combine(disk, "out");
             await File.WriteAllBytesAsync(Path.Combine(disk, "other"), new byte[30_000]);
-            await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite: false, withHeaders: false, default);
+            await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default);
             await using JsonLinesClient client = sink.CreateClient();
             SegmentBatch small = SegmentBatches.Numbered(0, 2, 1000);
             SegmentBatch large = SegmentBatches.Numbered(2, 1, 50_000);
@@ -200,7 +200,7 @@ public sealed class JsonLinesSinkTests : IDisposable
     {
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
-        Task<JsonLinesSink> opening = JsonLinesSink.OpenAsync(pipe, overwrite: false, withHeaders: false, default).AsTask();
+        Task<JsonLinesSink> opening = JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default).AsTask();
         await new FileStream(pipe, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0).DisposeAsync();
         await using JsonLinesSink sink = await opening;
         await using JsonLinesClient client = sink.CreateClient();
@@ -232,7 +232,7 @@ public sealed class JsonLinesSinkTests : IDisposable
 
     private static async Task ProduceAsync(string path, bool overwrite, bool withHeaders, params SegmentBatch[] batches)
     {
-        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite, withHeaders, default);
+        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse, withHeaders, default);
         await using JsonLinesClient client = sink.CreateClient();
         foreach (SegmentBatch batch in batches) await client.ProduceAsync(batch, default);
     }
