@@ -19,7 +19,7 @@ public enum PollOutcome
 }
 
 /// <summary>
-/// A member of a consumer group that reads one topic in batches. Owner: one thread polls and answers rebalances; commits, pauses and
+/// A member of a consumer group that reads one topic in batches, or a reader of given partitions. Owner: one thread polls and answers rebalances; commits, pauses and
 /// <see cref="Wake"/> may come from any thread. It must be polled at least every <see cref="KafkaConsumerOptions.MaxPollInterval"/>, also while
 /// its partitions are paused and while a rebalance is being answered.
 /// </summary>
@@ -30,6 +30,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     private readonly byte[] _topicName;
     private nint _closing; // the queue of a consumer that leaves its group
     private bool _woken; // by Wake, whether somebody waited or not
+    private volatile bool _ended;
 
     private KafkaConsumer(KafkaAddress address, ClientHandle client, ClientEvents events)
     {
@@ -67,6 +68,22 @@ public sealed unsafe class KafkaConsumer : IDisposable
     }
 
     /// <summary>
+    /// Makes a consumer that belongs to no group's members: it reads these partitions from these offsets on, and hears of no rebalance. The group's name is only that under which the
+    /// brokers allow it to read.
+    /// </summary>
+    /// <exception cref="ConfigurationException">A property is wrong, or librdkafka is missing.</exception>
+    public static KafkaConsumer Read(KafkaConsumerOptions options, ReadOnlySpan<PartitionOffset> starts, Action<KafkaLogLine>? log = null)
+    {
+        var events = new ClientEvents(log);
+        var consumer = new KafkaConsumer(options.Address, ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events), events);
+        using var list = PartitionList.Of(consumer._topicName, starts);
+        var error = new KafkaError(LibRdKafka.rd_kafka_assign(consumer._client.Pointer, list.Pointer));
+        if (error.IsNone) return consumer;
+        consumer.Dispose();
+        throw new ConfigurationException($"Kafka: {options.Address}: the topic cannot be read: {error}");
+    }
+
+    /// <summary>
     /// Waits for messages, at most so long, and takes what is there, up to the batch's capacity; what the batch held before is given back. Waits for
     /// the first message, and then for company.
     /// </summary>
@@ -83,8 +100,9 @@ public sealed unsafe class KafkaConsumer : IDisposable
             nint queue = _closing != 0 ? _closing : _client.Queue;
             // consume_batch waits its whole time-out for a full batch: so it may wait for one message, and takes the others as they are there.
             int count = Consume(queue, 0, into.Room, into.Capacity);
-            // A wake-up that the look without waiting has taken must not be waited for again.
-            bool woken = Interlocked.Exchange(ref _woken, false);
+            // A wake-up that the look without waiting has taken must not be waited for again. The last one least of all: it may come right after another
+            // has been taken, and its queue's part of it be gone already.
+            bool woken = Interlocked.Exchange(ref _woken, false) || _ended;
             if (count == 0 && timeoutMs > 0 && !woken && PendingRebalance is null)
             {
                 count = Consume(queue, timeoutMs, into.Room, 1);
@@ -114,6 +132,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
         {
             _client.DangerousAddRef(ref held);
             LibRdKafka.rd_kafka_queue_yield(_client.Queue);
+            if (_closing != 0) LibRdKafka.rd_kafka_queue_yield(_closing);
         }
         catch (ObjectDisposedException)
         {
@@ -244,6 +263,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     public void Dispose()
     {
         if (_client.IsClosed) return;
+        _ended = true; // before the wake-up: a poll sees one or the other
         Wake();
         _client.Dispose();
     }

@@ -65,6 +65,9 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
         return true;
     }
 
+    /// <summary>A message that was not moved, to be read where it is. Valid until the batch is filled, moved from or cleared.</summary>
+    public KafkaMessage this[int index] => (uint)index < (uint)Count ? new KafkaMessage(_messages[_next + index]) : throw new ArgumentOutOfRangeException(nameof(index));
+
     /// <summary>Gives back every message and forgets the ends.</summary>
     public void Clear()
     {

@@ -46,6 +46,24 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     }
 
     [Fact]
+    public async Task A_poll_ends_with_its_consumer_wherever_it_is()
+    {
+        for (int round = 0; round < 200; round++)
+        {
+            var consumer = KafkaConsumer.Join(new KafkaConsumerOptions { Address = new KafkaAddress("127.0.0.1:1", ["none"], "nobody", []) });
+            using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+            Task polling = Task.Run(() =>
+            {
+                while (true) consumer.Poll(batch, TimeSpan.FromHours(1));
+            });
+            for (int i = 0; i < round % 7; i++) consumer.Wake();
+            Thread.SpinWait(round * 50);
+            consumer.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => polling.WaitAsync(Eventually.Patience));
+        }
+    }
+
+    [Fact]
     public async Task Many_clients_one_after_the_other_leave_no_memory_and_no_thread_behind()
     {
         string topic = Broker.CreateTopic(1);

@@ -72,6 +72,28 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
     }
 
     [Fact]
+    public async Task A_reader_without_a_group_begins_where_it_is_told_and_sees_keys_headers_and_deletions()
+    {
+        string topic = Broker.CreateTopic(2);
+        using (var producer = new TestProducer(Broker.Brokers, topic)) AssertNone(await producer.ProduceAsync(Numbers(0, 30, 10), key: i => $"key-{i}"));
+        using KafkaConsumer reader = KafkaConsumer.Read(
+            new KafkaConsumerOptions { Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("nobody"), []) }, [new(0, 3), new(1, PartitionOffset.Beginning)]);
+        using var batch = new KafkaMessageBatch(100, TimeProvider.System);
+        var ends = new HashSet<int>();
+        var read = new List<(int Partition, long Offset, string Key)>();
+        await Eventually.TrueAsync(() => ends.Count == 2, "both ends", () =>
+        {
+            reader.Poll(batch, TimeSpan.FromMilliseconds(50));
+            for (int i = 0; i < batch.Count; i++) read.Add((batch[i].Partition, batch[i].Offset, System.Text.Encoding.UTF8.GetString(batch[i].Key)));
+            foreach (int end in batch.Ends) ends.Add(end);
+        });
+        Assert.All(read.Where(m => m.Partition == 0), m => Assert.True(m.Offset >= 3));
+        Assert.Equal(27, read.Count);
+        Assert.Equal(27, read.Select(m => m.Key).Distinct().Count());
+        Assert.Null(reader.PendingRebalance);
+    }
+
+    [Fact]
     public async Task A_group_goes_on_behind_what_it_has_committed()
     {
         string topic = Broker.CreateTopic(1);

@@ -1,6 +1,5 @@
 using System.Text;
 using Sheaf.Kafka;
-using Sheaf.Kafka.Native;
 
 namespace Sheaf.TestKit.Kafka;
 
@@ -100,25 +99,12 @@ public sealed class TestMember : IDisposable
         Consumer.Unassign();
     }
 
-    private unsafe void Keep()
+    private void Keep()
     {
-        for (int i = 0; i < _batch.Count; i++) Messages.Add(Read(_batch.Room[i]));
+        for (int i = 0; i < _batch.Count; i++) Messages.Add(Read(_batch[i]));
     }
 
-    private static unsafe ReceivedMessage Read(NativeMessage* message)
-    {
-        var headers = new List<KeyValuePair<string, string>>();
-        nint list;
-        if (LibRdKafka.rd_kafka_message_headers(message, &list) == 0)
-        {
-            byte* name, value;
-            nuint length;
-            for (nuint i = 0; LibRdKafka.rd_kafka_header_get_all(list, i, &name, &value, &length) == 0; i++)
-                headers.Add(new(NativeText.Read(name)!, Encoding.UTF8.GetString(value, (int)length)));
-        }
-        int type;
-        return new ReceivedMessage(
-            message->Partition, message->Offset, message->Key == null ? null : new Span<byte>(message->Key, (int)message->KeyLength).ToArray(),
-            message->Value.ToArray(), headers, LibRdKafka.rd_kafka_message_timestamp(message, &type));
-    }
+    private static ReceivedMessage Read(KafkaMessage message) => new(
+        message.Partition, message.Offset, message.HasKey ? message.Key.ToArray() : null, message.Value.ToArray(),
+        [.. message.ReadHeaders().Select(h => KeyValuePair.Create(h.Key, Encoding.UTF8.GetString(h.Value)))], message.TimestampMs);
 }
