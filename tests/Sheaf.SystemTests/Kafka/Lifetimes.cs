@@ -48,7 +48,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     [Fact]
     public async Task A_poll_ends_with_its_consumer_wherever_it_is()
     {
-        for (int round = 0; round < 200; round++)
+        for (int round = 0; round < 1000; round++)
         {
             var consumer = KafkaConsumer.Join(new KafkaConsumerOptions { Address = new KafkaAddress("127.0.0.1:1", ["none"], "nobody", []) });
             using var batch = new KafkaMessageBatch(10, TimeProvider.System);
