@@ -29,6 +29,11 @@ public sealed class SinkException(string message, Exception? inner = null) : She
     public bool IsFinal { get; init; }
 }
 
+/// <summary>
+/// The output has taken nothing of what was produced in its transaction. The spans are still in the buffer: whoever takes the shard over produces them again.
+/// </summary>
+public sealed class TransactionAbortedException(string message) : SheafException(message);
+
 /// <summary>The configuration is wrong; every fault of it is in the message. Mend it and start again.</summary>
 public sealed class ConfigurationException(string message) : SheafException(message);
 

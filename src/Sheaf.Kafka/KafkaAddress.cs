@@ -28,7 +28,8 @@ public sealed record KafkaAddress(
     public const string Scheme = "kafka://";
 
     private const int DefaultPort = 9092;
-    private const int MaxTopicLength = 249;
+    /// <summary>Characters of a topic's name, at most.</summary>
+    public const int MaxTopicLength = 249;
 
     /// <summary>The first topic.</summary>
     public string Topic => Topics[0];

@@ -1,3 +1,4 @@
+using System.Text;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka;
@@ -186,14 +187,19 @@ public sealed unsafe class KafkaConsumer : IDisposable
     public bool TryTakeCommitFailure(out KafkaError failure) => _events.TryTakeCommitFailure(out failure);
 
     /// <summary>The group's committed offsets, <see cref="PartitionOffset.None"/> where there is none. Waits for the broker.</summary>
-    /// <param name="offsets">Their partitions are read, their offsets are set.</param>
+    /// <remarks>Offsets that a transaction has sent and not committed yet are waited for.</remarks>
+    /// <param name="offsets">Their partitions are read, the rest of them is set.</param>
     public KafkaError Committed(Span<PartitionOffset> offsets, TimeSpan timeout)
     {
         using var list = PartitionList.Of(_topicName, offsets);
         var error = new KafkaError(LibRdKafka.rd_kafka_committed(_client, list.Pointer, (int)timeout.TotalMilliseconds));
         if (error.IsNone) error = list.FirstError();
         if (!error.IsNone) return error;
-        for (int i = 0; i < offsets.Length; i++) offsets[i] = new PartitionOffset(list.Elements[i].Partition, list.Elements[i].Offset);
+        for (int i = 0; i < offsets.Length; i++)
+        {
+            TopicPartition element = list.Elements[i];
+            offsets[i] = new PartitionOffset(element.Partition, element.Offset, Encoding.UTF8.GetString(element.Metadata, (int)element.MetadataLength));
+        }
         return default;
     }
 

@@ -68,7 +68,8 @@ public readonly record struct KafkaError(int Code, string Reason = "")
             or ErrorCodes.WaitCoordinator or ErrorCodes.QueueFull or ErrorCodes.LeaderNotAvailable or ErrorCodes.NotLeader
             or ErrorCodes.RequestTimedOut or ErrorCodes.NetworkException or ErrorCodes.CoordinatorLoading or ErrorCodes.CoordinatorNotAvailable
             or ErrorCodes.NotCoordinator or ErrorCodes.NotEnoughReplicas or ErrorCodes.NotEnoughReplicasAfterAppend
-            or ErrorCodes.IllegalGeneration or ErrorCodes.UnknownMember or ErrorCodes.RebalanceInProgress => KafkaErrorKind.Retriable,
+            or ErrorCodes.IllegalGeneration or ErrorCodes.UnknownMember or ErrorCodes.RebalanceInProgress
+            or ErrorCodes.UnstableOffsets or ErrorCodes.ConcurrentTransactions => KafkaErrorKind.Retriable,
         ErrorCodes.UnknownTopicOrPartition or ErrorCodes.LocalUnknownTopic or ErrorCodes.LocalUnknownPartition
             or ErrorCodes.InvalidTopic => KafkaErrorKind.UnknownTopic,
         ErrorCodes.TopicAuthorization or ErrorCodes.GroupAuthorization or ErrorCodes.ClusterAuthorization

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Sheaf.Kafka.Native;
+using Sheaf.Kafka.Progress;
 
 namespace Sheaf.Kafka;
 
@@ -45,6 +47,12 @@ public sealed class KafkaOutput
     /// <summary>A client for one worker.</summary>
     /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
     public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log), _time);
+
+    /// <summary>A client for one worker that delivers exactly once.</summary>
+    /// <param name="worker">Its number: its successor takes its place at the brokers.</param>
+    /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
+    public KafkaSegmentSink CreateClient(KafkaProgress progress, int worker) =>
+        new(Options, progress.OpenTransactions(string.Create(CultureInfo.InvariantCulture, $"worker-{worker}"), _config), progress, _time);
 
     private static int CheckTopics(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
     {

@@ -74,11 +74,13 @@ public sealed unsafe class KafkaProducer : IDisposable
     /// <param name="key">Copied. Empty: no key.</param>
     /// <param name="headers">Belong to the message from now on, also where it is refused.</param>
     /// <param name="timestampMs">0: now.</param>
+    /// <param name="partition">-1: the topic's partitioner chooses.</param>
     /// <returns>No error, or why the message was not taken.</returns>
     internal KafkaError Produce(
-        nint topic, byte* value, int length, scoped ReadOnlySpan<byte> key, ref MessageHeaders headers, KafkaDelivery delivery, long timestampMs = 0)
+        nint topic, byte* value, int length, scoped ReadOnlySpan<byte> key, ref MessageHeaders headers, KafkaDelivery delivery, long timestampMs = 0,
+        int partition = -1)
     {
-        ProduceArgument* arguments = stackalloc ProduceArgument[6];
+        ProduceArgument* arguments = stackalloc ProduceArgument[7];
         fixed (byte* keyBytes = key)
         {
             int count = 0;
@@ -88,6 +90,7 @@ public sealed unsafe class KafkaProducer : IDisposable
             if (!key.IsEmpty) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.KeyTag, Pointer = (nint)keyBytes, Size = (nuint)key.Length };
             if (headers.Pointer != 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.HeadersTag, Pointer = headers.Pointer };
             if (timestampMs > 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.TimestampTag, Int64 = timestampMs };
+            if (partition >= 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.PartitionTag, Int32 = partition };
             nint refusal = LibRdKafka.rd_kafka_produceva(_client, arguments, (nuint)count);
             if (refusal == 0) headers.Release();
             else headers.Dispose();
@@ -111,17 +114,16 @@ public sealed unsafe class KafkaProducer : IDisposable
     /// <param name="offsets">Of the next message to read, per partition.</param>
     public TransactionResult SendOffsets(KafkaConsumer consumer, ReadOnlySpan<PartitionOffset> offsets, TimeSpan timeout)
     {
-        nint group = LibRdKafka.rd_kafka_consumer_group_metadata(consumer.Client);
-        if (group == 0) throw new InvalidOperationException("the consumer has no group");
-        using var list = PartitionList.Of(consumer.TopicName, offsets);
-        try
-        {
-            return Take(LibRdKafka.rd_kafka_send_offsets_to_transaction(_client, list.Pointer, group, Milliseconds(timeout)));
-        }
-        finally
-        {
-            LibRdKafka.rd_kafka_consumer_group_metadata_destroy(group);
-        }
+        using GroupMetadata group = GroupMetadata.Of(consumer.Client);
+        return SendOffsets(group, consumer.TopicName, offsets, timeout);
+    }
+
+    /// <summary>As above, for a member of the group as it was: refused where it is none any more.</summary>
+    /// <param name="topic">The topic's name, zero-ended.</param>
+    internal TransactionResult SendOffsets(GroupMetadata group, ReadOnlySpan<byte> topic, ReadOnlySpan<PartitionOffset> offsets, TimeSpan timeout)
+    {
+        using var list = PartitionList.Of(topic, offsets);
+        return Take(LibRdKafka.rd_kafka_send_offsets_to_transaction(_client, list.Pointer, group, Milliseconds(timeout)));
     }
 
     /// <summary>Waits for every message of the transaction and commits it. Blocks for up to the time-out; retriable: call it again.</summary>

@@ -34,7 +34,8 @@ public sealed record KafkaRebalance(RebalanceKind Kind, string Topic, ImmutableA
 }
 
 /// <summary>A position in a partition: the offset of the next message to read, or one of librdkafka's logical offsets.</summary>
-public readonly record struct PartitionOffset(int Partition, long Offset)
+/// <param name="Metadata">What is committed with the offset, to whoever commits it; empty for nothing.</param>
+public readonly record struct PartitionOffset(int Partition, long Offset, string Metadata = "")
 {
     /// <summary>The first message that is there.</summary>
     public const long Beginning = -2;

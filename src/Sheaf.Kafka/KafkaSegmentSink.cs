@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Globalization;
+using Sheaf.Buffering;
 using Sheaf.Flushing;
 using Sheaf.Kafka.Native;
+using Sheaf.Kafka.Progress;
 using Sheaf.Segments;
 using Sheaf.Spans;
 
@@ -20,9 +22,12 @@ namespace Sheaf.Kafka;
 public sealed class KafkaSegmentSink : ISegmentSink
 {
     private static readonly TimeSpan RoomPause = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan AbortPatience = TimeSpan.FromSeconds(5);
 
     private readonly KafkaOutputOptions _options;
     private readonly KafkaProducer _producer;
+    private readonly KafkaTransactions? _transactions;
+    private readonly KafkaProgress? _progress;
     private readonly TimeProvider _time;
     private readonly nint[] _topics;
     private readonly KafkaDelivery _delivery = new();
@@ -36,6 +41,13 @@ public sealed class KafkaSegmentSink : ISegmentSink
         _time = time;
         _topics = [.. options.Address.Topics.Select(producer.Topic)];
     }
+
+    /// <summary>For exactly-once: what is produced counts when its transaction is committed, and with it the buffer's progress.</summary>
+    internal KafkaSegmentSink(KafkaOutputOptions options, KafkaTransactions transactions, KafkaProgress progress, TimeProvider time)
+        : this(options, transactions.Producer, time) => (_transactions, _progress) = (transactions, progress);
+
+    /// <inheritdoc/>
+    public bool IsTransactional => _transactions is not null;
 
     /// <summary>
     /// Takes from this client the right to produce. Any thread; does not wait: what the brokers were sent may come out, the rest is taken back, and the
@@ -52,7 +64,25 @@ public sealed class KafkaSegmentSink : ISegmentSink
         await _idle.WaitAsync(cancel);
         try
         {
+            if (_transactions is { IsOpen: false }) await Task.Run(() => _transactions.Begin(cancel), cancel); // librdkafka's waits block their thread
             await ProduceAllAsync(batch, cancel);
+        }
+        finally
+        {
+            _idle.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ClaimLapsedException">The client was fenced.</exception>
+    public async ValueTask CompleteAsync(ClaimBatch claim, Range traces, CancellationToken cancel)
+    {
+        if (_transactions is not { IsOpen: true }) return;
+        if (_fence.IsCancellationRequested) throw Fenced();
+        await _idle.WaitAsync(cancel);
+        try
+        {
+            await Task.Run(() => _progress!.CommitAsync(_transactions, claim, traces, cancel), cancel);
         }
         finally
         {
@@ -65,10 +95,27 @@ public sealed class KafkaSegmentSink : ISegmentSink
     {
         await _fence.CancelAsync();
         await _idle.WaitAsync(); // a worker that was cancelled does not wait for its last batch
-        await Task.Run(_producer.Dispose); // it waits for librdkafka's threads
+        await Task.Run(End); // it waits for librdkafka's threads
         _delivery.Dispose();
         _idle.Dispose();
         _fence.Dispose();
+    }
+
+    private void End()
+    {
+        if (_transactions is { IsOpen: true, IsInDoubt: false })
+        {
+            using var patience = new CancellationTokenSource(AbortPatience, _time);
+            try
+            {
+                _transactions.Abort(patience.Token); // so that nobody who reads behind it has to wait until the brokers do it
+            }
+            catch (SinkException)
+            {
+                // Then they do it.
+            }
+        }
+        _producer.Dispose();
     }
 
     private async Task ProduceAllAsync(SegmentBatch batch, CancellationToken cancel)
@@ -89,6 +136,11 @@ public sealed class KafkaSegmentSink : ISegmentSink
         if (error.IsNone && !ended.IsCancellationRequested) return;
         cancel.ThrowIfCancellationRequested();
         if (_fence.IsCancellationRequested) throw Fenced();
+        if (_transactions is not null && _producer.FatalError.IsNone && error.Kind != KafkaErrorKind.MessageTooLarge)
+        {
+            await Task.Run(() => _transactions.Abort(cancel), cancel);
+            throw new TransactionAbortedException($"output: {_options.Address}: topic {topic}: {error.Text}. Its transaction was taken back; what was in it comes again");
+        }
         throw Failure(error, topic);
     }
 

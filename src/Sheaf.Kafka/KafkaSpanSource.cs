@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using Sheaf.Buffering;
 using Sheaf.Flushing;
 using Sheaf.Ingesting;
+using Sheaf.Kafka.Progress;
 using Sheaf.Spans;
 
 namespace Sheaf.Kafka;
@@ -40,8 +41,6 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
 public sealed class KafkaSpanSource : ISpanSource
 {
     private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan BrokerTime = TimeSpan.FromSeconds(5);
 
     private readonly KafkaInput _input;
     private readonly KafkaSourceOptions _options;
@@ -55,6 +54,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private readonly AutoResetEvent _room = new(false);
     private KafkaConsumer? _consumer;
     private IShardOwner? _owner;
+    private GroupOffsets? _offsets;
     private volatile Answer? _answer;
 
     // Owned by the polling thread.
@@ -86,9 +86,6 @@ public sealed class KafkaSpanSource : ISpanSource
     /// <param name="Failure">Why the source cannot go on; null where it can.</param>
     private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<StartPlace> Starts, ExceptionDispatchInfo? Failure = null);
 
-    /// <summary>Where a partition that comes is read on, and under which number.</summary>
-    private readonly record struct StartPlace(int Partition, long Offset, long Assignment);
-
     /// <summary>A partition that is this process's.</summary>
     private sealed class Partition(long assignment)
     {
@@ -96,19 +93,19 @@ public sealed class KafkaSpanSource : ISpanSource
 
         /// <summary>Since when everything of it is read; 0 while there is more, or nobody can tell.</summary>
         public long EndSince { get; set; }
-
-        public long Committed { get; set; } = PartitionOffset.None;
     }
 
     public string Name => _input.Options.Address.Topic;
 
     /// <summary>Joins the group. Once, before the first read.</summary>
     /// <param name="owner">Told of partitions that come and go, on threads of the pool.</param>
+    /// <param name="progress">Where the progress of a buffer is kept that does not outlive the process; null: it is not, or the buffer does.</param>
     /// <exception cref="ConfigurationException">A property is wrong.</exception>
-    public void Start(IShardOwner owner)
+    public void Start(IShardOwner owner, KafkaProgress? progress = null)
     {
         _owner = owner;
         _consumer = KafkaConsumer.Join(_input.Options, _log);
+        _offsets = new GroupOffsets(_consumer, _input, owner, progress, _log, _time, _givenUp.Token);
         new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
     }
 
@@ -177,6 +174,7 @@ public sealed class KafkaSpanSource : ISpanSource
         }
         _ready.Writer.TryComplete(failure);
         _batch.Dispose();
+        _offsets!.Dispose();
         _consumer!.Dispose();
         _ended.SetResult();
     }
@@ -211,7 +209,7 @@ public sealed class KafkaSpanSource : ISpanSource
         if (!_isAnswering && _time.GetElapsedTime(_lastCommit, now) >= _options.CommitInterval)
         {
             _lastCommit = now;
-            CommitLater();
+            _offsets!.CommitLater(_partitions.Keys);
         }
         return outcome != PollOutcome.Closed;
     }
@@ -278,31 +276,13 @@ public sealed class KafkaSpanSource : ISpanSource
         }
     }
 
-    private void CommitLater()
-    {
-        while (_consumer!.TryTakeCommitFailure(out KafkaError failure)) Tell(4, "COMMIT", $"offsets were not committed, the next commit makes up for it: {failure.Text}");
-        PartitionOffset[] offsets = Uncommitted(_partitions.Keys);
-        KafkaError error = _consumer.CommitLater(offsets);
-        if (!error.IsNone) Tell(4, "COMMIT", error.Text);
-        else NoteCommitted(offsets);
-    }
-
-    private PartitionOffset[] Uncommitted(IEnumerable<int> partitions) =>
-    [
-        .. partitions.Where(_partitions.ContainsKey).Select(p => new PartitionOffset(p, _owner!.ReadOnFrom(new ShardId(p)))).Where(o => o.Offset > _partitions[o.Partition].Committed),
-    ];
-
-    private void NoteCommitted(PartitionOffset[] offsets)
-    {
-        foreach (PartitionOffset offset in offsets) _partitions[offset.Partition].Committed = offset.Offset;
-    }
-
     /// <summary>Lets the owner get ready for the rebalance that waits, if there is one, and answers it when he is.</summary>
     private void AnswerRebalance()
     {
         if (!_isAnswering && _consumer!.PendingRebalance is { } rebalance)
         {
             _isAnswering = true;
+            _offsets!.Follow(rebalance);
             long first = _assignments + 1;
             _assignments += rebalance.Partitions.Length;
             _ = Task.Run(() => PrepareAsync(rebalance, first));
@@ -328,7 +308,7 @@ public sealed class KafkaSpanSource : ISpanSource
         {
             _answer = rebalance.Kind switch
             {
-                RebalanceKind.Assigned => await TakeAsync(rebalance, firstAssignment),
+                RebalanceKind.Assigned => new Answer(rebalance, await _offsets!.BeginAsync(rebalance.Partitions, firstAssignment)),
                 RebalanceKind.Revoked => await LetGoAsync(rebalance, wereLost: false),
                 RebalanceKind.Lost => await LetGoAsync(rebalance, wereLost: true),
             };
@@ -340,81 +320,11 @@ public sealed class KafkaSpanSource : ISpanSource
         _consumer!.Wake();
     }
 
-    private async Task<Answer> TakeAsync(KafkaRebalance rebalance, long firstAssignment)
-    {
-        var starts = ImmutableArray.CreateBuilder<StartPlace>(rebalance.Partitions.Length);
-        foreach (int partition in rebalance.Partitions)
-        {
-            if (partition >= _input.Partitions)
-            {
-                throw new SourceException(string.Create(CultureInfo.InvariantCulture,
-                    $"Kafka: {_input.Options.Address}: the topic has more partitions now than the {_input.Partitions} that it had at the start: start again"));
-            }
-            StoredPosition? known = await RetryAsync(() => _owner!.TakeAsync(new ShardId(partition), _givenUp.Token).AsTask());
-            long start = known?.Offset + 1 ?? await RetryAsync(() => Task.FromResult(FindStart(partition)));
-            starts.Add(new StartPlace(partition, start, firstAssignment + starts.Count));
-            StoredPosition stored = known ?? new StoredPosition(start - 1, long.MinValue);
-            await _owner!.BeginAsync(new ShardId(partition), starts[^1].Assignment, stored, _givenUp.Token);
-        }
-        return new Answer(rebalance, starts.ToImmutable());
-    }
-
-    /// <summary>Where the group goes on in a partition of which the buffer knows nothing; null while no broker tells.</summary>
-    private long? FindStart(int partition)
-    {
-        PartitionOffset[] committed = [new(partition, 0)];
-        if (!Answered(_consumer!.Committed(committed, BrokerTime))) return null;
-        if (committed[0].Offset >= 0) return committed[0].Offset;
-        if (_input.Options.AutoOffsetReset == AutoOffsetReset.Error)
-            throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: partition {partition} has no committed offset, and --auto-offset-reset is error");
-        if (!Answered(_consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;
-        return _input.Options.AutoOffsetReset == AutoOffsetReset.Earliest ? low : high;
-    }
-
-    private bool Answered(KafkaError error)
-    {
-        if (error.IsNone) return true;
-        if (KafkaConsumer.NeedsAPerson(error.Kind))
-            throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: {error.Text}. {error.WayOut(_input.Options.Address.Topic)}");
-        Tell(4, "OFFSETS", error.Text);
-        return false;
-    }
-
-    private async Task<StoredPosition?> RetryAsync(Func<Task<StoredPosition?>> attempt)
-    {
-        while (true)
-        {
-            try
-            {
-                return await attempt();
-            }
-            catch (BufferUnavailableException e)
-            {
-                Tell(4, "BUFFER", e.Message);
-                await Task.Delay(RetryPause, _time, _givenUp.Token);
-            }
-        }
-    }
-
-    private async Task<long> RetryAsync(Func<Task<long?>> attempt)
-    {
-        while (true)
-        {
-            if (await attempt() is { } found) return found;
-            await Task.Delay(RetryPause, _time, _givenUp.Token);
-        }
-    }
-
     private async Task<Answer> LetGoAsync(KafkaRebalance rebalance, bool wereLost)
     {
         foreach (int partition in rebalance.Partitions) await _owner!.ReleaseAsync(new ShardId(partition), _givenUp.Token);
-        if (!wereLost)
-        {
-            // The new owner begins there: it waits for this.
-            PartitionOffset[] offsets = Uncommitted(rebalance.Partitions);
-            KafkaError error = _consumer!.Commit(offsets);
-            if (!error.IsNone) Tell(4, "COMMIT", $"offsets of partitions that go elsewhere were not committed, so their new owner repeats work: {error.Text}");
-        }
+        if (!wereLost) await _offsets!.CommitLastAsync(rebalance.Partitions); // the new owner begins there: it waits for this
+        _offsets!.Forget(rebalance.Partitions);
         foreach (int partition in rebalance.Partitions) _owner!.Forget(new ShardId(partition), wereLost);
         return new Answer(rebalance, []);
     }

@@ -18,7 +18,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     /// <returns>Null where there is an error.</returns>
     internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
         CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
-            ? new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel))
+            ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
@@ -59,7 +59,8 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         return error;
     }
 
-    private static unsafe int? ReadMaxMessageBytes(ClientHandle client, string topic, TimeSpan timeout, TimeProvider time, CancellationToken cancel)
+    /// <summary>A property of the topic; null where the client may not read it, or the brokers cannot tell. Blocks.</summary>
+    internal static unsafe string? ReadProperty(ClientHandle client, string topic, string property, TimeSpan timeout, TimeProvider time, CancellationToken cancel)
     {
         const int TopicType = 2; // RD_KAFKA_RESOURCE_TOPIC
         nint queue = LibRdKafka.rd_kafka_queue_new(client);
@@ -73,7 +74,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
                 cancel.ThrowIfCancellationRequested();
                 nint answer = LibRdKafka.rd_kafka_queue_poll(queue, SliceMs);
                 if (answer == 0) continue;
-                int? found = MaxMessageBytesOf(LibRdKafka.rd_kafka_event_DescribeConfigs_result(answer));
+                string? found = PropertyOf(LibRdKafka.rd_kafka_event_DescribeConfigs_result(answer), property);
                 LibRdKafka.rd_kafka_event_destroy(answer);
                 return found;
             }
@@ -86,7 +87,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         }
     }
 
-    private static unsafe int? MaxMessageBytesOf(nint result)
+    private static unsafe string? PropertyOf(nint result, string property)
     {
         if (result == 0) return null;
         nuint resources, entries;
@@ -95,9 +96,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         nint* entry = LibRdKafka.rd_kafka_ConfigResource_configs(*resource, &entries);
         for (nuint i = 0; i < entries; i++)
         {
-            if (NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_name(entry[i])) != "max.message.bytes") continue;
-            return int.TryParse(NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_value(entry[i])), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes)
-                ? bytes : null;
+            if (NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_name(entry[i])) == property) return NativeText.Read(LibRdKafka.rd_kafka_ConfigEntry_value(entry[i]));
         }
         return null;
     }

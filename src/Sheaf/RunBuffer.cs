@@ -46,6 +46,11 @@ internal abstract class RunBuffer : IAsyncDisposable
     /// <inheritdoc cref="Ingesting.IShardOwner.TakeAsync"/>
     public abstract ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
 
+    /// <summary>The shard's input is read from behind here on, but for these offsets: what came with them has left already. Before anything of it is appended.</summary>
+    public virtual void Begin(ShardId shard, StoredPosition stored, SettledOffsets settled)
+    {
+    }
+
     /// <inheritdoc cref="Ingesting.IShardOwner.ReadOnFrom"/>
     public abstract long ReadOnFrom(ShardId shard);
 
@@ -71,16 +76,19 @@ internal sealed class MemoryRunBuffer : RunBuffer
     private readonly MemorySpanBuffer _ingest;
     private readonly ControlBlock _control;
     private readonly long[] _handedOver;
+    private readonly ProgressSnapshot _progress = new();
 
     public MemoryRunBuffer(ProcessSpansPlan plan, ControlBlock control)
     {
         _control = control;
         _handedOver = new long[control.ShardCount];
-        _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes);
+        _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes, keepsProgress: plan.KafkaInput is not null);
         _ingest = _buffer.OpenClient();
     }
 
     public override ISpanBuffer IngestClient => _ingest;
+
+    public MemoryBuffer Engine => _buffer;
 
     public override int ShardCount => _control.ShardCount;
 
@@ -103,12 +111,14 @@ internal sealed class MemoryRunBuffer : RunBuffer
     /// <summary>Only the group's committed offset tells where an earlier owner was.</summary>
     public override ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => default;
 
+    public override void Begin(ShardId shard, StoredPosition stored, SettledOffsets settled) => _buffer.Begin(shard, stored, settled);
+
     /// <summary>Whatever waits here is read again: the oldest of it is where to begin.</summary>
     public override long ReadOnFrom(ShardId shard)
     {
-        // First how far everything is stored: what is stored later and leaves at once must not count as read.
-        long next = _control.Shard(shard).StoredThrough + 1;
-        return Math.Min(_buffer.LowestOffset(shard) ?? next, next);
+        _buffer.TakeProgress(shard, _progress);
+        _buffer.AcknowledgeProgress(_progress); // nobody keeps the rest of it
+        return _progress.ReadOnFrom;
     }
 
     public override void HandOver(ShardId shard)

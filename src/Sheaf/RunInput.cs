@@ -4,6 +4,7 @@ using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
+using Sheaf.Kafka.Progress;
 
 namespace Sheaf;
 
@@ -45,7 +46,8 @@ internal sealed class RunInput : IAsyncDisposable
     }
 
     /// <summary>Joins the group, where there is one.</summary>
-    public void Begin(IShardOwner owner) => _kafka?.Start(owner);
+    /// <param name="progress">Where the progress of a buffer in memory is kept; null: it is not.</param>
+    public void Begin(IShardOwner owner, KafkaProgress? progress) => _kafka?.Start(owner, progress);
 
     /// <summary>Leaves the group in good order, where there is one: the workers must still be there to finish what they have claimed.</summary>
     public async Task LeaveAsync(TimeSpan atMost)

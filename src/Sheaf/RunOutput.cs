@@ -4,6 +4,7 @@ using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Kafka;
+using Sheaf.Kafka.Progress;
 using Sheaf.Supervision;
 
 namespace Sheaf;
@@ -45,11 +46,13 @@ internal sealed class RunOutput : IAsyncDisposable
     }
 
     /// <summary>For a worker that is a thread, who disposes it.</summary>
-    public OutputClient CreateClient()
+    /// <param name="worker">Its number.</param>
+    /// <param name="exactlyOnce">The progress that is committed together with what is produced; null: the output is told at least once.</param>
+    public OutputClient CreateClient(int worker, KafkaProgress? exactlyOnce)
     {
         if (_kafka is not null)
         {
-            KafkaSegmentSink sink = _kafka.CreateClient();
+            KafkaSegmentSink sink = exactlyOnce is null ? _kafka.CreateClient() : _kafka.CreateClient(exactlyOnce, worker);
             return new OutputClient(sink, sink.Fence);
         }
         JsonLinesClient client = _sink?.CreateClient() ?? throw new InvalidOperationException("worker processes open the output for themselves");

@@ -7,22 +7,24 @@ using Sheaf.Telemetry;
 namespace Sheaf;
 
 /// <summary>Takes shards in and lets them go as the group says: between the source, which hears of it, and the pipeline, the workers and the buffer, who have to follow.</summary>
-internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffer, string source, ILogger logger) : IShardOwner
+/// <param name="keepsProgress">Whether a buffer that does not outlive the process can be replayed exactly.</param>
+internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffer, bool keepsProgress, string source, ILogger logger) : IShardOwner
 {
     private readonly BufferDepth[] _before = new BufferDepth[buffer.ShardCount];
     private bool _hasWarned;
 
     public ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => buffer.TakeAsync(shard, cancel);
 
-    public async ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel)
+    public async ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
     {
-        if (!buffer.OutlivesTheProcess && !_hasWarned)
+        if (!buffer.OutlivesTheProcess && !keepsProgress && !_hasWarned)
         {
             _hasWarned = true;
             Log.ReplayMayBePartial(logger);
         }
-        await pipeline.AssignAsync(shard, assignment, stored, cancel);
-        Log.Assigned(logger, shard, source, stored.Offset + 1);
+        buffer.Begin(shard, stored, settled);
+        await pipeline.AssignAsync(shard, assignment, stored, settled, cancel);
+        Log.Assigned(logger, shard, source, stored.Offset + 1, settled.Count);
     }
 
     public long ReadOnFrom(ShardId shard) => buffer.ReadOnFrom(shard);
@@ -43,8 +45,8 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.PartitionAssigned, LogLevel.Information, "Partition {Shard} of {Source} is this instance's, from offset {Offset} on")]
-        public static partial void Assigned(ILogger logger, ShardId shard, string source, long offset);
+        [LoggerMessage(EventIds.PartitionAssigned, LogLevel.Information, "Partition {Shard} of {Source} is this instance's, from offset {Offset} on; {Settled} messages behind it have left already")]
+        public static partial void Assigned(ILogger logger, ShardId shard, string source, long offset, long settled);
 
         [LoggerMessage(EventIds.PartitionReleased, LogLevel.Information, "Partition {Shard} of {Source} is handed over; {Spans} spans waited in it")]
         public static partial void Released(ILogger logger, ShardId shard, string source, long spans);
@@ -52,7 +54,7 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
         [LoggerMessage(EventIds.PartitionLost, LogLevel.Warning, "Partition {Shard} of {Source} was given to another instance before this one could hand it over; {Spans} spans waited in it. What was produced and not committed comes out again")]
         public static partial void Lost(ILogger logger, ShardId shard, string source, long spans);
 
-        [LoggerMessage(EventIds.ReplayMayBePartial, LogLevel.Warning, "With --buffer memory, whoever takes a partition over reads again from the oldest span that waited: segments that had left by then come out again, some of them in part and under another flush_id. A Redis buffer (--buffer redis://…) repeats nothing at a handover, and only whole segments after a crash")]
+        [LoggerMessage(EventIds.ReplayMayBePartial, LogLevel.Warning, "With --buffer memory and --progress-topic none, whoever takes a partition over reads again from the oldest span that waited: segments that had left by then come out again, some of them in part and under another flush_id. A Redis buffer (--buffer redis://…) repeats nothing at a handover, and only whole segments after a crash")]
         public static partial void ReplayMayBePartial(ILogger logger);
     }
 }

@@ -7,6 +7,7 @@ using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
+using Sheaf.Kafka.Progress;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Supervision;
@@ -30,12 +31,14 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly RunBuffer _buffer;
     private readonly RunOutput _output;
     private readonly RunInput _input;
+    private readonly KafkaProgress? _progress;
     private readonly IDeadLetterSink _deadLetters;
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
     private readonly IntakeGate _gate = new();
     private readonly SheafMetrics _metrics = new();
     private readonly BufferTrouble _trouble;
+    private readonly Action<FaultPoint>? _faults;
     private readonly WorkSignal[] _signals;
     private readonly FlusherSupervisor _supervisor;
     private readonly IngestPipeline _pipeline;
@@ -43,7 +46,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private SegmentRun(
         ProcessSpansPlan plan, RunContext context, ControlBlock control, ShardPlan shards, RunBuffer buffer, RunOutput output, RunInput input,
-        IDeadLetterSink deadLetters, Faults faults)
+        KafkaProgress? progress, IDeadLetterSink deadLetters, Faults faults)
     {
         _plan = plan;
         _context = context;
@@ -51,6 +54,8 @@ internal sealed class SegmentRun : IAsyncDisposable
         _buffer = buffer;
         _output = output;
         _input = input;
+        _progress = progress;
+        _faults = faults.Own;
         _deadLetters = deadLetters;
         _settings = new Settings(plan.Rules, context.Live.Current);
         _trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
@@ -110,9 +115,10 @@ internal sealed class SegmentRun : IAsyncDisposable
         await using RunBuffer buffer = plan.Buffer is BufferTarget.Redis redis
             ? await RedisRunBuffer.OpenAsync(plan, redis, control, faults.Own, context, stop)
             : new MemoryRunBuffer(plan, control);
+        using KafkaProgress? progress = buffer is MemoryRunBuffer memory ? await OpenProgressAsync(plan, memory, context, stop) : null;
         await using RunOutput output = await RunOutput.OpenAsync(plan, control, context, stop);
         IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);
-        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, deadLetters, faults);
+        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, progress, deadLetters, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
         try
         {
@@ -214,7 +220,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private async Task<(RunOutcome Outcome, string? Reason)> RunSharedAsync(CancellationTokenSource ending)
     {
         Task ingest = _pipeline.RunAsync(ending.Token);
-        _input.Begin(new RunShards(_pipeline, _buffer, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()));
+        _input.Begin(new RunShards(_pipeline, _buffer, _progress is not null, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()), _progress);
         await Task.WhenAny(ingest, _supervisor.Completion);
         await ending.CancelAsync();
         (RunOutcome Outcome, string? Reason) end = (RunOutcome.Done, null);
@@ -233,6 +239,20 @@ internal sealed class SegmentRun : IAsyncDisposable
         if (end.Outcome == RunOutcome.Done && stopped.Forced.Length + stopped.NotEnded.Length > 0)
             end = (RunOutcome.Interrupted, $"not ended within {_plan.ShutdownTimeout.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}");
         return end;
+    }
+
+    private static async ValueTask<KafkaProgress?> OpenProgressAsync(ProcessSpansPlan plan, MemoryRunBuffer buffer, RunContext context, CancellationToken cancel)
+    {
+        if (plan.KafkaInput is not { ProgressTopic: { } topic, Consumer: var consumer }) return null;
+        var options = new KafkaProgressOptions
+        {
+            Input = consumer,
+            Topic = topic,
+            Instance = $"{consumer.Address.Group}-{(consumer.GroupInstanceId.Length > 0 ? consumer.GroupInstanceId : Guid.NewGuid().ToString("N"))}",
+        };
+        KafkaProgress progress = await KafkaProgress.OpenAsync(options, buffer.Engine, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Progress")), context.Time, cancel);
+        if (plan.Delivery == DeliveryGuarantee.ExactlyOnce) await progress.EnsureSameClusterAsync(plan.KafkaOutput!, cancel);
+        return progress;
     }
 
     private static async ValueTask<IDeadLetterSink> OpenDeadLettersAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
@@ -278,10 +298,10 @@ internal sealed class SegmentRun : IAsyncDisposable
     private Worker CreateWorker(WorkerShards shards)
     {
         WorkerClient client = _buffer.OpenWorkerClient();
-        OutputClient output = _output.CreateClient();
+        OutputClient output = _output.CreateClient(shards.Worker, _plan.Delivery == DeliveryGuarantee.ExactlyOnce ? _progress : null);
         var worker = new FlusherWorker(
             shards.Worker, shards.Shards, _control, client.Buffer, output.Sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time,
-            trouble: _trouble.Tell);
+            _faults, _trouble.Tell);
         return new Worker(worker, client, output);
     }
 

@@ -34,6 +34,9 @@ public sealed class SpanBatch
     /// </summary>
     public StoredPosition Through { get; set; }
 
+    /// <summary>The shard's stream time before the batch, in ms; <see cref="long.MinValue"/> where no span has come yet. Set by the ingest pipeline.</summary>
+    public long ClockBeforeMs { get; set; } = long.MinValue;
+
     public Span<TraceSpan> Spans => _spans.AsSpan(0, Count);
 
     /// <summary>The payload of one of its spans.</summary>
@@ -44,6 +47,18 @@ public sealed class SpanBatch
     {
         Block = block;
         Count = 0;
+    }
+
+    /// <summary>Takes out the spans at these indexes, which ascend.</summary>
+    public void Remove(List<int> indexes)
+    {
+        int kept = 0, next = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            if (next < indexes.Count && indexes[next] == i) next++;
+            else _spans[kept++] = _spans[i];
+        }
+        Count = kept;
     }
 
     /// <summary>Room for the next span, to be filled in place; not cleared.</summary>

@@ -20,6 +20,9 @@ public enum FaultPoint
     /// <summary>Messages are written, nothing is produced.</summary>
     BeforeProduce,
 
+    /// <summary>The output has acknowledged what is in a transaction; it is not committed.</summary>
+    BeforeCommit,
+
     /// <summary>The output has acknowledged, the buffer still has the spans.</summary>
     AfterProduceBeforeRemove,
 

@@ -92,7 +92,7 @@ public sealed class FlusherWorker
                 for (int i = 0; i < _shards.Length; i++)
                     more |= await FlushIfHeldAsync(i, command, cancel);
             }
-            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException)
+            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException or TransactionAbortedException)
             {
                 if (e is BufferLostException) CountLoss();
                 await TakeOverAsync(e, cancel);
@@ -246,9 +246,15 @@ public sealed class FlusherWorker
         }
         _faults?.Invoke(FaultPoint.AfterClaim);
 
-        int done = 0;
+        int done = 0, removed = 0;
         while (done < _claim.TraceCount)
-            done = await FlushTracesAsync(done, clock, closeAll, options, cancel);
+        {
+            done = await ProduceTracesAsync(done, clock, closeAll, options, cancel);
+            // A transaction costs the same whatever is in it: so one for the whole claim. Otherwise what is produced is removed while it is still in the processor's cache.
+            if (_sink.IsTransactional && done < _claim.TraceCount) continue;
+            await RemoveAsync(removed..done, cancel);
+            removed = done;
+        }
 
         // A full claim may have left due traces behind; anything less has not.
         bool more = _claim.TraceCount >= options.MaxFlushSegments || (drain && _claim.TraceCount > 0);
@@ -256,8 +262,8 @@ public sealed class FlusherWorker
         return more;
     }
 
-    /// <summary>Assembles, writes, produces and removes claimed traces from this one on, as many as make a good batch. Returns the next one.</summary>
-    private async ValueTask<int> FlushTracesAsync(int first, long clock, FlushReason? closeAll, FlusherOptions options, CancellationToken cancel)
+    /// <summary>Assembles, writes and produces claimed traces from this one on, as many as make a good batch. Returns the next one.</summary>
+    private async ValueTask<int> ProduceTracesAsync(int first, long clock, FlushReason? closeAll, FlusherOptions options, CancellationToken cancel)
     {
         Beat(WorkerPhase.Assembling);
         int end = Assemble(first, clock, closeAll, options.ProduceBytes, out int toWrite);
@@ -274,13 +280,19 @@ public sealed class FlusherWorker
         }
         await ProduceAsync(cancel);
         CountCopies(first, end);
+        return end;
+    }
+
+    private async ValueTask RemoveAsync(Range traces, CancellationToken cancel)
+    {
+        if (_sink.IsTransactional) _faults?.Invoke(FaultPoint.BeforeCommit);
+        await AliveAsync(_sink.CompleteAsync(_claim, traces, cancel), cancel);
         _faults?.Invoke(FaultPoint.AfterProduceBeforeRemove);
         Beat(WorkerPhase.Removing);
-        await AliveAsync(_buffer.RemoveAsync(_claim, first..end, cancel), cancel);
+        await AliveAsync(_buffer.RemoveAsync(_claim, traces, cancel), cancel);
         _accounting.Forget();
-        CountRemoved(first, end);
+        CountRemoved(traces);
         _faults?.Invoke(FaultPoint.AfterRemove);
-        return end;
     }
 
     private int Assemble(int first, long clock, FlushReason? closeAll, int produceBytes, out int toWrite)
@@ -392,10 +404,10 @@ public sealed class FlusherWorker
         cells.FlushedBytes += payloadBytes;
     }
 
-    private void CountRemoved(int first, int end)
+    private void CountRemoved(Range traces)
     {
         long removed = 0;
-        for (int trace = first; trace < end; trace++) removed += _assembled[trace - first].Members.Length + _assembled[trace - first].Duplicates.Length;
+        foreach (ref readonly ClaimedTrace trace in _claim.Traces[traces]) removed += _claim.Removed.Slice(trace.FirstSpan, trace.SpanCount).Count(true);
         ShardCells cells = _control.Shard(_claim.Shard);
         cells.UnremovedSpans = Math.Max(0, cells.UnremovedSpans - removed);
     }

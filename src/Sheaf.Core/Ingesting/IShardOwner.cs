@@ -15,7 +15,8 @@ public interface IShardOwner
 
     /// <summary>From now on the blocks of this assignment are taken in.</summary>
     /// <param name="stored">The blocks begin behind it.</param>
-    ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel);
+    /// <param name="settled">Messages behind it that are passed over: they have left already.</param>
+    ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
 
     /// <summary>The offset of the first message that has to be read again should the process end now: what may be committed.</summary>
     long ReadOnFrom(ShardId shard);

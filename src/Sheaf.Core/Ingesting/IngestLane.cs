@@ -42,8 +42,12 @@ internal sealed class IngestLane
     /// <summary>The block's bad messages, by index, in order.</summary>
     public List<(int Message, SpanFault Fault)> Faults { get; } = [];
 
+    /// <summary>Indexes in the batch of the block's shard, ascending: spans that have left already. They only tell the time.</summary>
+    public List<int> Settled { get; } = [];
+
     /// <summary>Parses the whole block.</summary>
-    public void Parse(DropRules drops)
+    /// <param name="settled">Offsets of its shard that count nowhere: what came with them was told already.</param>
+    public void Parse(DropRules drops, SettledOffsets settled)
     {
         (int first, int end) = Shards;
         for (int s = first; s < end; s++)
@@ -53,6 +57,7 @@ internal sealed class IngestLane
             Tallies[s] = default;
         }
         Faults.Clear();
+        Settled.Clear();
         ReadOnlySpan<InputMessage> messages = Block.Messages;
         TraceSpan span = default;
         bool anyDrops = drops.Any;
@@ -60,15 +65,16 @@ internal sealed class IngestLane
         {
             ref readonly InputMessage message = ref messages[i];
             if (message.SourceOffset <= _allStoredThrough) continue;
+            bool isSettled = settled.Contains(message.SourceOffset);
             if (message.Length > _maxMessageBytes)
             {
-                if (IsToldAlready(message)) continue;
+                if (isSettled || IsToldAlready(message)) continue;
                 Faults.Add((i, new SpanFault(SpanFaultKind.TooLarge, SpanField.None, _maxMessageBytes)));
                 continue;
             }
             if (!_parser.TryParse(Block.BytesOf(message), ref span, out SpanFault fault))
             {
-                if (IsToldAlready(message)) continue;
+                if (isSettled || IsToldAlready(message)) continue;
                 Faults.Add((i, fault));
                 continue;
             }
@@ -77,6 +83,7 @@ internal sealed class IngestLane
             ref ShardTally tally = ref Tallies[shard.Value];
             if (anyDrops && drops.Drops(span.OrganizationId, span.Trace))
             {
+                if (isSettled) continue;
                 tally.Dropped++;
                 tally.DroppedBytes += message.Length;
                 continue;
@@ -86,6 +93,11 @@ internal sealed class IngestLane
             span.PayloadStart = message.Start;
             span.PayloadLength = message.Length;
             Batches[shard.Value].Add() = span;
+            if (isSettled)
+            {
+                Settled.Add(Batches[shard.Value].Count - 1);
+                continue;
+            }
             tally.Bytes += message.Length;
             if (span.IsSegmentRoot) tally.SegmentRoots++;
         }

@@ -111,7 +111,8 @@ public sealed class IngestPipeline : IDisposable
     /// </summary>
     /// <param name="assignment">Positive, and higher than any before.</param>
     /// <param name="stored">What is stored of the shard's input: the blocks begin behind it.</param>
-    public async ValueTask AssignAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel)
+    /// <param name="settled">Messages behind it that are passed over, uncounted.</param>
+    public async ValueTask AssignAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
     {
         ShardIntake intake = _intakes[shard.Value];
         await intake.Owning.WaitAsync(cancel);
@@ -122,6 +123,7 @@ public sealed class IngestPipeline : IDisposable
             cells.StoredThrough = stored.Offset;
             cells.ClockMs = stored.ClockMs;
             intake.MessageClockMs = stored.ClockMs;
+            intake.Settled = settled;
             cells.Assignment = assignment;
         }
         finally
@@ -172,7 +174,7 @@ public sealed class IngestPipeline : IDisposable
             while (await ReadAsync(lane, either.Token))
             {
                 IngestRules rules = _rules();
-                lane.Parse(rules.Drops);
+                lane.Parse(rules.Drops, lane.Block.Shard is { } shard ? _intakes[shard.Value].Settled : SettledOffsets.None);
                 await AppendAsync(lane, rules.DeadLetters, ends);
             }
         }
@@ -259,7 +261,9 @@ public sealed class IngestPipeline : IDisposable
         SpanBatch batch = lane.Batches[s];
         if (through > StoredThrough(s))
         {
+            batch.ClockBeforeMs = cells.ClockMs;
             long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
+            if (lane.Settled.Count > 0) batch.Remove(lane.Settled);
             batch.Through = new StoredPosition(through, clock);
             if (!await TryStoreAsync(lane.Block, batch, ends)) return;
             _faults?.Invoke(FaultPoint.AfterAppend);
@@ -269,6 +273,7 @@ public sealed class IngestPipeline : IDisposable
             cells.StoredThrough = through;
             cells.ClockMs = clock;
             _intakes[s].MessageClockMs = clock;
+            if (through >= _intakes[s].Settled.Highest) _intakes[s].Settled = SettledOffsets.None;
             _faults?.Invoke(FaultPoint.AfterClock);
             if (batch.Count > 0) _clockMoved(shard);
         }
@@ -452,6 +457,18 @@ public sealed class IngestPipeline : IDisposable
     /// <summary>The way into one shard.</summary>
     private sealed class ShardIntake : IDisposable
     {
+        private volatile SettledOffsets _settled = SettledOffsets.None;
+
+        /// <summary>
+        /// What is passed over. Of a block of an earlier assignment it may be what belongs to a later one: that block is left out as a whole. Any thread; set by the holder of
+        /// <see cref="Owning"/>.
+        /// </summary>
+        public SettledOffsets Settled
+        {
+            get => _settled;
+            set => _settled = value;
+        }
+
         /// <summary>Blocks pass it in the order of reading.</summary>
         public Turnstile Turnstile { get; } = new();
 

@@ -51,9 +51,12 @@ internal static class ErrorCodes
     public const int TopicAuthorization = 29; // TOPIC_AUTHORIZATION_FAILED
     public const int GroupAuthorization = 30; // GROUP_AUTHORIZATION_FAILED
     public const int ClusterAuthorization = 31; // CLUSTER_AUTHORIZATION_FAILED
+    public const int TopicExists = 36; // TOPIC_ALREADY_EXISTS
     public const int InvalidProducerEpoch = 47; // INVALID_PRODUCER_EPOCH
+    public const int ConcurrentTransactions = 51; // CONCURRENT_TRANSACTIONS
     public const int TransactionalIdAuthorization = 53; // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     public const int SaslAuthentication = 58; // SASL_AUTHENTICATION_FAILED
+    public const int UnstableOffsets = 88; // UNSTABLE_OFFSET_COMMIT
     public const int FencedInstanceId = 82; // FENCED_INSTANCE_ID
     public const int ProducerFenced = 90; // PRODUCER_FENCED
 }

@@ -104,6 +104,18 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial void rd_kafka_metadata_destroy(Metadata* metadata);
 
+    /// <summary>Waits for the brokers. A text to be given back with <see cref="rd_kafka_mem_free"/>; null on time-out.</summary>
+    [LibraryImport(Name)]
+    public static partial byte* rd_kafka_clusterid(ClientHandle client, int timeoutMs);
+
+    // Memory that librdkafka frees, or has allocated
+
+    [LibraryImport(Name)]
+    public static partial void* rd_kafka_mem_malloc(nint client, nuint size);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_mem_free(nint client, void* memory);
+
     // Error objects
 
     [LibraryImport(Name)]
@@ -230,6 +242,7 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial int rd_kafka_consumer_closed(ClientHandle client);
 
+    /// <summary>The group as this member knows it just now; 0 where there is no group.</summary>
     [LibraryImport(Name)]
     public static partial nint rd_kafka_consumer_group_metadata(ClientHandle client);
 
@@ -281,13 +294,39 @@ internal static unsafe partial class LibRdKafka
     public static partial nint rd_kafka_begin_transaction(ClientHandle client);
 
     [LibraryImport(Name)]
-    public static partial nint rd_kafka_send_offsets_to_transaction(ClientHandle client, TopicPartitionList* offsets, nint groupMetadata, int timeoutMs);
+    public static partial nint rd_kafka_send_offsets_to_transaction(ClientHandle client, TopicPartitionList* offsets, GroupMetadata group, int timeoutMs);
 
     [LibraryImport(Name)]
     public static partial nint rd_kafka_commit_transaction(ClientHandle client, int timeoutMs);
 
     [LibraryImport(Name)]
     public static partial nint rd_kafka_abort_transaction(ClientHandle client, int timeoutMs);
+
+    // Creating topics
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint rd_kafka_NewTopic_new(string topic, int partitions, int replicas, byte* error, nuint errorSize);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int rd_kafka_NewTopic_set_config(nint topic, string name, string value);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_NewTopic_destroy(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_CreateTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
+
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_event_CreateTopics_result(nint @event);
+
+    [LibraryImport(Name)]
+    public static partial nint* rd_kafka_CreateTopics_result_topics(nint result, nuint* count);
+
+    [LibraryImport(Name)]
+    public static partial int rd_kafka_topic_result_error(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial byte* rd_kafka_topic_result_error_string(nint topic);
 
     // Reading a topic's configuration
 

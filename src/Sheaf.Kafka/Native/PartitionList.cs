@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Sheaf.Kafka.Native;
 
 /// <summary>A list of partitions of one topic for a call. One owner, who disposes it.</summary>
@@ -16,7 +18,11 @@ internal readonly unsafe ref struct PartitionList
         fixed (byte* name = topic)
         {
             foreach (PartitionOffset offset in offsets)
-                LibRdKafka.rd_kafka_topic_partition_list_add(list, name, offset.Partition)->Offset = offset.Offset;
+            {
+                TopicPartition* element = LibRdKafka.rd_kafka_topic_partition_list_add(list, name, offset.Partition);
+                element->Offset = offset.Offset;
+                if (offset.Metadata.Length > 0) SetMetadata(element, offset.Metadata);
+            }
         }
         return new PartitionList(list);
     }
@@ -38,6 +44,13 @@ internal readonly unsafe ref struct PartitionList
         foreach (ref readonly TopicPartition element in Elements)
             if (element.Error != ErrorCodes.None) return new KafkaError(element.Error);
         return default;
+    }
+
+    private static void SetMetadata(TopicPartition* element, string text)
+    {
+        int length = Encoding.UTF8.GetByteCount(text);
+        element->Metadata = (byte*)LibRdKafka.rd_kafka_mem_malloc(0, (nuint)length); // freed with the list
+        element->MetadataLength = (nuint)Encoding.UTF8.GetBytes(text, new Span<byte>(element->Metadata, length));
     }
 
     public void Dispose() => LibRdKafka.rd_kafka_topic_partition_list_destroy(Pointer);

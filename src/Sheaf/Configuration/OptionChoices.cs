@@ -41,3 +41,13 @@ internal enum EarlierRun
     /// <summary>Throw it away.</summary>
     Discard,
 }
+
+/// <summary>How often a segment is in the output after faults.</summary>
+internal enum DeliveryGuarantee
+{
+    /// <summary>A crash repeats segments, with the flush ids that they had.</summary>
+    AtLeastOnce,
+
+    /// <summary>Nothing is repeated, for consumers that read what is committed.</summary>
+    ExactlyOnce,
+}

@@ -158,6 +158,30 @@ internal static class OptionTable
         DefaultText = "1s",
     });
 
+    /// <summary>The value of <see cref="ProgressTopic"/> that means no topic.</summary>
+    public const string NoProgressTopic = "none";
+
+    public static readonly OptionSpec<string> ProgressTopic = Add(new OptionSpec<string>(new MemberNameKind())
+    {
+        Name = "progress-topic",
+        Group = OptionGroup.Kafka,
+        Summary = "Compacted topic that tells the next owner of a partition what has left a memory buffer.",
+        Details = "It is made where it is missing, on the brokers of the input. With it a restart or a rebalance brings no segment out again in part. With `none` whoever takes a partition over begins at the oldest span that waited, and knows nothing of what had left. A Redis buffer needs none.",
+        DefaultText = "GROUP.sheaf-progress",
+        Example = "process-spans.sheaf-progress",
+    });
+
+    public static readonly OptionSpec<DeliveryGuarantee> Delivery = Add(new OptionSpec<DeliveryGuarantee>(
+        new ChoiceKind<DeliveryGuarantee>(("at-least-once", DeliveryGuarantee.AtLeastOnce), ("exactly-once", DeliveryGuarantee.ExactlyOnce)))
+    {
+        Name = "delivery",
+        Group = OptionGroup.Kafka,
+        Summary = "Whether a crash may repeat segments.",
+        Details = "`at-least-once` repeats whole segments, with the `flush_id` that they had. With `exactly-once` segments, offsets and progress are one transaction of Kafka: who reads the output with `isolation.level=read_committed` sees nothing twice. It needs a memory buffer and input and output on one cluster, and costs some delay.",
+        Default = _ => "at-least-once",
+        DefaultText = "at-least-once",
+    });
+
     public static readonly OptionSpec<KafkaKeyChoice> OutputKey = Add(new OptionSpec<KafkaKeyChoice>(
         new ChoiceKind<KafkaKeyChoice>(("none", KafkaKeyChoice.None), ("trace", KafkaKeyChoice.Trace), ("project", KafkaKeyChoice.Project)))
     {

@@ -53,6 +53,15 @@ internal static class PlanBinder
             else if (letters.Topic == input?.Topic || output?.Topics.Contains(letters.Topic) == true) Add(OptionTable.DeadLetter, $"topic {letters.Topic} is that of the input or the output too");
         }
 
+        if (options.Get(OptionTable.Delivery) == DeliveryGuarantee.ExactlyOnce)
+        {
+            if (input is null || output is null) Add(OptionTable.Delivery, "'exactly-once' is from Kafka to Kafka: input and output must be topics");
+            if (!inMemory) Add(OptionTable.Delivery, "'exactly-once' needs --buffer memory: what is in Redis cannot be part of Kafka's transaction");
+            if (options.Find(OptionTable.ProgressTopic)?.Text == OptionTable.NoProgressTopic) Add(OptionTable.Delivery, "'exactly-once' needs a progress topic");
+        }
+        if (options.Find(OptionTable.ProgressTopic) is { } progress && input is not null && (progress.Text == input.Topic || output?.Topics.Contains(progress.Text) == true))
+            Add(OptionTable.ProgressTopic, $"topic {progress.Text} is that of the input or the output too");
+
         TimeSpan longest = options.Get(OptionTable.Timeout) > options.Get(OptionTable.RootTimeout) ? options.Get(OptionTable.Timeout) : options.Get(OptionTable.RootTimeout);
         if (!inMemory && options.Get(OptionTable.RedisTtl) < 2 * longest)
             Add(OptionTable.RedisTtl, $"'{options.Find(OptionTable.RedisTtl)!.Text}' is shorter than twice the longer of timeout and root-timeout: spans would expire before their segment closes");
@@ -83,6 +92,7 @@ internal static class PlanBinder
             KafkaInput = KafkaInputOf(options),
             Output = options.Get(OptionTable.Output),
             KafkaOutput = KafkaOutputOf(options),
+            Delivery = options.Get(OptionTable.Delivery),
             Overwrite = options.Get(OptionTable.Overwrite),
             WithHeaders = options.Get(OptionTable.WithHeaders),
             MaxMessageBytes = (int)options.Get(OptionTable.MaxMessageBytes),
@@ -129,7 +139,17 @@ internal static class PlanBinder
             GroupInstanceId = options.Find(OptionTable.GroupInstanceId)?.Text ?? "",
         };
         return new KafkaInputPlan(consumer, new KafkaSourceOptions(
-            options.Get(OptionTable.MaxBatchSize), TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxBatchTimeMs)), options.Get(OptionTable.ClockSlack)));
+            options.Get(OptionTable.MaxBatchSize), TimeSpan.FromMilliseconds(options.Get(OptionTable.MaxBatchTimeMs)), options.Get(OptionTable.ClockSlack)),
+            ProgressTopicOf(options, address));
+    }
+
+    /// <summary>By default named after the group; what a topic's name may not have becomes a dash.</summary>
+    private static string? ProgressTopicOf(EffectiveOptions options, KafkaAddress input)
+    {
+        const string End = ".sheaf-progress";
+        if (options.Find(OptionTable.ProgressTopic) is { } given) return given.Text == OptionTable.NoProgressTopic ? null : given.Text;
+        string name = string.Concat(input.Group.Select(c => KafkaAddress.IsTopicName($"{c}x") ? c : '-'));
+        return name[..Math.Min(name.Length, KafkaAddress.MaxTopicLength - End.Length)] + End;
     }
 
     private static KafkaOutputOptions? KafkaOutputOf(EffectiveOptions options) =>

@@ -19,6 +19,7 @@ internal sealed record ProcessSpansPlan
 
     /// <summary>How segments leave for Kafka; null where they go to a file.</summary>
     public KafkaOutputOptions? KafkaOutput { get; init; }
+    public required DeliveryGuarantee Delivery { get; init; }
     public required bool Overwrite { get; init; }
     public required bool WithHeaders { get; init; }
     public required int MaxMessageBytes { get; init; }
@@ -51,7 +52,8 @@ internal sealed record ProcessSpansPlan
 }
 
 /// <summary>How the input is read from Kafka. Immutable.</summary>
-internal sealed record KafkaInputPlan(KafkaConsumerOptions Consumer, KafkaSourceOptions Source);
+/// <param name="ProgressTopic">Where the progress of a buffer in memory is kept; null: nowhere.</param>
+internal sealed record KafkaInputPlan(KafkaConsumerOptions Consumer, KafkaSourceOptions Source, string? ProgressTopic);
 
 /// <summary>The part of the plan that a change of the file changes during a run. Immutable; swapped whole.</summary>
 /// <param name="DeadLetterMaxRatio">0 to 1; applied after 1000 messages.</param>

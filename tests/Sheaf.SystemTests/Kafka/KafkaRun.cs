@@ -50,6 +50,9 @@ internal sealed class KafkaRun : IAsyncDisposable
 
     public string Folder => _folder.Root;
 
+    /// <summary>What instances that are started from now on have in their environment.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
     /// <summary>Messages of the output, as far as it was read.</summary>
     public IReadOnlyList<ReceivedMessage> Segments => _reader?.Messages ?? [];
 
@@ -71,7 +74,7 @@ internal sealed class KafkaRun : IAsyncDisposable
         ];
         if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
         if (Redis is not null) all.AddRange(["--buffer", Redis.Uri]);
-        SheafProcess instance = SheafProcess.Start(Folder, new Dictionary<string, string>(), [.. all, .. words]);
+        SheafProcess instance = SheafProcess.Start(Folder, new Dictionary<string, string>(Variables), [.. all, .. words]);
         _instances.Add(instance);
         instance.BeginOutput();
         return instance;
@@ -98,13 +101,13 @@ internal sealed class KafkaRun : IAsyncDisposable
     }
 
     /// <summary>Reads the output until it has so many spans.</summary>
-    public Task ReadAsync(long spans) => Eventually.TrueAsync(() => SpansOut >= spans, $"{spans} spans in the output; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}", Read);
+    public Task ReadAsync(long spans) => Eventually.TrueAsync(() => SpansOut >= spans, $"{spans} spans in the output; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}", Look);
 
     /// <summary>Reads the output to its end.</summary>
     public async Task ReadToEndAsync()
     {
         long begun = TimeProvider.System.GetTimestamp();
-        await Eventually.TrueAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(1), "a second", Read);
+        await Eventually.TrueAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(1), "a second", Look);
     }
 
     /// <summary>Ends an instance as an orchestrator does.</summary>
@@ -128,6 +131,8 @@ internal sealed class KafkaRun : IAsyncDisposable
         verifier.Finish();
         return verifier;
     }
+
+    public static void AssertRight(RunVerifier verified) => Assert.True(verified.Problems.Count == 0, string.Join("\n", verified.Problems.First));
 
     public static string Span(int project, string trace, int id, string? parent = null) => string.Create(CultureInfo.InvariantCulture,
         $$"""{"trace_id":"{{trace}}","span_id":"{{id:x16}}","parent_span_id":{{(parent is null ? "null" : $"\"{parent}\"")}},"project_id":{{project}},"organization_id":1,"start_timestamp":1.5,"end_timestamp":2.5,"received":3,"retention_days":90,"status":"ok","name":"n"}""");
@@ -166,7 +171,8 @@ internal sealed class KafkaRun : IAsyncDisposable
 
     private readonly HashSet<string> _flushIds = [];
 
-    private void Read()
+    /// <summary>Reads what is there.</summary>
+    public void Look()
     {
         _reader ??= new TestMember(_broker.Brokers, Output, _broker.NewName("reader"));
         _reader.Step(20);

@@ -72,7 +72,7 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
             return default;
         }
 
-        public ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, CancellationToken cancel)
+        public ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
         {
             Told.Add($"begun at {stored.Offset + 1}");
             return default;

@@ -91,21 +91,21 @@ public sealed unsafe class KafkaBroker : IDisposable
             return name;
         }
         byte* error = stackalloc byte[NativeText.ErrorSize];
-        nint topic = TestFunctions.rd_kafka_NewTopic_new(name, partitions, -1, error, NativeText.ErrorSize);
+        nint topic = LibRdKafka.rd_kafka_NewTopic_new(name, partitions, -1, error, NativeText.ErrorSize);
         Xunit.Assert.True(topic != 0, NativeText.Read(error));
-        foreach ((string property, string value) in properties) Xunit.Assert.Equal(0, TestFunctions.rd_kafka_NewTopic_set_config(topic, property, value));
+        foreach ((string property, string value) in properties) Xunit.Assert.Equal(0, LibRdKafka.rd_kafka_NewTopic_set_config(topic, property, value));
         nint queue = LibRdKafka.rd_kafka_queue_new(_admin);
-        TestFunctions.rd_kafka_CreateTopics(_admin, &topic, 1, 0, queue);
+        LibRdKafka.rd_kafka_CreateTopics(_admin, &topic, 1, 0, queue);
         nint answer = LibRdKafka.rd_kafka_queue_poll(queue, (int)MostTime.TotalMilliseconds);
         Xunit.Assert.True(answer != 0, $"topic {name} was not created within {MostTime}");
         nuint count;
-        nint* results = TestFunctions.rd_kafka_CreateTopics_result_topics(TestFunctions.rd_kafka_event_CreateTopics_result(answer), &count);
+        nint* results = LibRdKafka.rd_kafka_CreateTopics_result_topics(LibRdKafka.rd_kafka_event_CreateTopics_result(answer), &count);
         Xunit.Assert.True(
-            count == 1 && TestFunctions.rd_kafka_topic_result_error(*results) == 0,
-            NativeText.Read(count == 1 ? TestFunctions.rd_kafka_topic_result_error_string(*results) : LibRdKafka.rd_kafka_event_error_string(answer)));
+            count == 1 && LibRdKafka.rd_kafka_topic_result_error(*results) == 0,
+            NativeText.Read(count == 1 ? LibRdKafka.rd_kafka_topic_result_error_string(*results) : LibRdKafka.rd_kafka_event_error_string(answer)));
         LibRdKafka.rd_kafka_event_destroy(answer);
         LibRdKafka.rd_kafka_queue_destroy(queue);
-        TestFunctions.rd_kafka_NewTopic_destroy(topic);
+        LibRdKafka.rd_kafka_NewTopic_destroy(topic);
         return name;
     }
 

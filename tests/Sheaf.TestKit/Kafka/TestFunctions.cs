@@ -4,7 +4,7 @@ using Sheaf.Kafka.Native;
 
 namespace Sheaf.TestKit.Kafka;
 
-/// <summary>Functions of librdkafka that only tests need: the mock cluster, and creating topics.</summary>
+/// <summary>Functions of librdkafka that only tests need: the mock cluster.</summary>
 internal static unsafe partial class TestFunctions
 {
     private const string Name = LibRdKafka.Name;
@@ -41,28 +41,4 @@ internal static unsafe partial class TestFunctions
 
     [LibraryImport(Name)]
     public static partial int rd_kafka_mock_broker_set_up(nint cluster, int broker);
-
-    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial nint rd_kafka_NewTopic_new(string topic, int partitions, int replicas, byte* error, nuint errorSize);
-
-    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int rd_kafka_NewTopic_set_config(nint topic, string name, string value);
-
-    [LibraryImport(Name)]
-    public static partial void rd_kafka_NewTopic_destroy(nint topic);
-
-    [LibraryImport(Name)]
-    public static partial void rd_kafka_CreateTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
-
-    [LibraryImport(Name)]
-    public static partial nint rd_kafka_event_CreateTopics_result(nint @event);
-
-    [LibraryImport(Name)]
-    public static partial nint* rd_kafka_CreateTopics_result_topics(nint result, nuint* count);
-
-    [LibraryImport(Name)]
-    public static partial int rd_kafka_topic_result_error(nint topic);
-
-    [LibraryImport(Name)]
-    public static partial byte* rd_kafka_topic_result_error_string(nint topic);
 }

@@ -30,6 +30,8 @@ public class OptionBoundaries
         ["max-batch-size"] = new("1000", ["1", "100000"], ["0", "100001", "", "many"]),
         ["max-batch-time-ms"] = new("1000", ["0", "60000"], ["-1", "60001", "", "1s"]),
         ["clock-slack"] = new("1s", ["0", "1h", "250ms"], ["3600.001", "61m", .. NoDuration]),
+        ["progress-topic"] = new(null, ["none", "a", "process-spans.sheaf-progress"], ["", "a b", "ä", "a/b"]),
+        ["delivery"] = new("at-least-once", ["at-least-once", "exactly-once"], ["", "at-most-once"]),
         ["output-key"] = new("none", ["none", "trace", "project"], ["", "span"]),
         ["overwrite"] = new("false", ["false", "true", "TRUE"], ["", "yes", "1"]),
         ["with-headers"] = new("false", ["false", "true"], ["", "yes", "1"]),

@@ -28,6 +28,7 @@ public sealed class PlanBinding : IDisposable
             {
                 Input = "-",
                 Output = "-",
+                Delivery = DeliveryGuarantee.AtLeastOnce,
                 Overwrite = false,
                 WithHeaders = false,
                 MaxMessageBytes = 64 << 20,
@@ -79,7 +80,8 @@ public sealed class PlanBinding : IDisposable
             {
                 Input = input,
                 Output = output,
-                Overwrite = true,
+                Delivery = DeliveryGuarantee.AtLeastOnce,
+            Overwrite = true,
                 WithHeaders = true,
                 MaxMessageBytes = 2048,
                 Rules = new SegmentRules(300_000, 1_500, 0, 1 << 20),
@@ -194,6 +196,30 @@ public sealed class PlanBinding : IDisposable
     }
 
     [Theory]
+    [InlineData("g", "g.sheaf-progress")]
+    [InlineData("a%20group/of:mine", "a-group-of-mine.sheaf-progress")]
+    [InlineData("g", "mine", "--progress-topic", "mine")]
+    [InlineData("g", null, "--progress-topic", "none")]
+    public async Task Progress_goes_to_a_topic_named_after_the_group_unless_told_otherwise(string group, string? topic, params string[] more)
+    {
+        Assert.Equal(0, await _host.RunAsync(["process-spans", "--input", $"kafka://a/spans?group={group}", "--output", "kafka://a/segments", .. more]));
+        Assert.Equal(topic, _host.Plan!.KafkaInput!.ProgressTopic);
+        Assert.Equal(DeliveryGuarantee.AtLeastOnce, _host.Plan.Delivery);
+    }
+
+    [Theory]
+    [InlineData("needs --buffer memory", "--buffer", "redis://host")]
+    [InlineData("is from Kafka to Kafka", "--output", "-")]
+    [InlineData("needs a progress topic", "--progress-topic", "none")]
+    public async Task Exactly_once_says_what_it_needs(string problem, params string[] more)
+    {
+        string[] output = more.Contains("--output") ? [] : ["--output", "kafka://a/segments"];
+        Assert.Equal(2, await _host.RunAsync(["process-spans", "--input", "kafka://a/spans?group=g", "--delivery", "exactly-once", .. output, .. more]));
+        Assert.Contains(problem, _host.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--progress-topic", "spans", "topic spans is that of the input or the output too")]
     [InlineData("--output", "kafka://a/spans", "topic spans is that of --input too")]
     [InlineData("--dead-letter", "kafka:spans", "topic spans is that of the input or the output too")]
     [InlineData("--buffer", "redis://host", "is for a file", "--resume")]

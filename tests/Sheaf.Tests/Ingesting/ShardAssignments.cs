@@ -69,7 +69,7 @@ public sealed class ShardAssignments : IAsyncDisposable
     [Fact]
     public async Task Blocks_of_another_assignment_are_passed_over_uncounted()
     {
-        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), default);
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), SettledOffsets.None, default);
         _source.Put(Zero, assignment: 11, Span(1, 8, Noon), Bad(9));
         _source.Put(Zero, assignment: 12, Span(2, 10, Noon + 5));
         _source.Put(One, assignment: 11, Span(3, 0, Noon));
@@ -82,9 +82,33 @@ public sealed class ShardAssignments : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_has_left_already_is_passed_over_uncounted_but_tells_the_time()
+    {
+        // Of offsets 10 to 15 these have left: a span, a dead letter, and the last span.
+        var settled = new SettledOffsets([new(0, new byte[] { 0, (1 << 2) | (1 << 4) | (1 << 7) })]);
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), settled, default);
+        _source.Put(Zero, 12, Span(1, 10, Noon + 50), Span(2, 11, Noon), Bad(12), Bad(13));
+        _source.Put(Zero, 12, Span(3, 14, Noon + 20), Span(4, 15, Noon + 70));
+        await StoredAsync(Zero, 15);
+        Assert.Equal(13, Assert.Single(_deadLetters.Letters).Letter.SourceOffset);
+        Assert.Equal(3, _counters.Received(Zero));
+        Assert.Equal(2, _buffer.Measure(Zero).Spans);
+        Assert.Equal(Noon + 70, _control.Shard(Zero).ClockMs);
+        var claim = new ClaimBatch();
+        MemorySpanBuffer client = _buffer.OpenClient();
+        await client.TakeOverAsync(new[] { Zero }, default);
+        await client.ClaimAsync(Zero, long.MaxValue, 10, claim, default);
+        Assert.Equal([(11, Noon + 50), (14, Noon + 50)], claim.Spans.ToArray().Select(span => (span.SourceOffset, span.StreamTimeMs)).Order());
+
+        _source.Put(Zero, 12, Span(5, 16, Noon + 80));
+        await StoredAsync(Zero, 16);
+        Assert.Equal(4, _counters.Received(Zero));
+    }
+
+    [Fact]
     public async Task A_released_shard_is_let_alone_by_pipeline_and_worker_and_can_come_again()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _source.Put(Zero, 11, Span(1, 0, Noon));
         await StoredAsync(Zero, 0);
         await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
@@ -97,7 +121,7 @@ public sealed class ShardAssignments : IAsyncDisposable
         await other.ClaimAsync(Zero, long.MaxValue, 10, claim, default);
         Assert.Equal(1, claim.SpanCount);
 
-        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), default);
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), SettledOffsets.None, default);
         _source.Put(Zero, 12, Span(2, 1, Noon + 70_000));
         await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment of the first span");
         Assert.Equal(12, _control.Shard(Zero).HeldAssignment);
@@ -106,8 +130,8 @@ public sealed class ShardAssignments : IAsyncDisposable
     [Fact]
     public async Task A_worker_whose_shard_was_taken_over_elsewhere_waits_for_the_group_to_say_so()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
-        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         await Eventually.TrueAsync(() => _control.Shard(Zero).HeldAssignment == 11 && _control.Shard(One).HeldAssignment == 11, "a worker that holds both");
         await _buffer.OpenClient().TakeOverAsync(new[] { Zero }, default);
         _source.Put(Zero, 11, Span(1, 0, Noon));
@@ -122,14 +146,14 @@ public sealed class ShardAssignments : IAsyncDisposable
         Assert.InRange(_control.Shard(Zero).StoredThrough, 0, 2);
         Assert.False(_worker.IsCompleted);
         await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
-        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), default);
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), SettledOffsets.None, default);
         await Eventually.TrueAsync(() => _control.Shard(Zero).IsOwned && _control.Shard(Zero).HeldAssignment == 12, "the shard back");
     }
 
     [Fact]
     public async Task A_lane_that_waits_for_the_buffer_gives_up_when_the_shard_goes()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _ingest.IsAway = true;
         _source.Put(Zero, 11, Span(1, 0, Noon));
         await Eventually.TrueAsync(() => _gate.IsPaused, "a lane that waits");
@@ -141,7 +165,7 @@ public sealed class ShardAssignments : IAsyncDisposable
     [Fact]
     public async Task What_follows_a_block_that_was_left_out_is_left_out_too()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _ingest.IsAway = true;
         _source.Put(Zero, 11, Span(1, 0, Noon));
         _source.Put(Zero, 11, Span(2, 1, Noon));
@@ -154,7 +178,7 @@ public sealed class ShardAssignments : IAsyncDisposable
     [Fact]
     public async Task The_clock_of_an_idle_shard_goes_on_from_its_last_message()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _source.PutIdle(Zero, 11, 3_000_000); // before any message there is no clock
         _source.Put(Zero, 11, Span(1, 0, Noon));
         _source.PutIdle(Zero, 11, 4_000);
@@ -173,8 +197,8 @@ public sealed class ShardAssignments : IAsyncDisposable
     [Fact]
     public async Task One_shards_blocks_do_not_wait_for_another_shards()
     {
-        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, default);
-        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, default);
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _ingest.HeldShard = Zero;
         _source.Put(Zero, 11, Span(1, 0, Noon));
         for (int i = 0; i < 5; i++) _source.Put(One, 11, Span(2 + i, i, Noon));

@@ -8,21 +8,22 @@ namespace Sheaf.Buffering.Memory;
 /// The in-process buffer: the shards with all that they hold, and the byte limit over them. It hands out clients: one to the ingest
 /// pipeline, one to each flusher worker. It outlives its clients; a client that is dropped takes nothing with it. Any thread.
 /// </summary>
-/// <remarks>Durable by replay only: what is buffered when the process ends has to be read from the source again.</remarks>
+/// <remarks>Durable by replay only: what is buffered when the process ends has to be read from the source again (<see cref="TakeProgress"/>).</remarks>
 public sealed class MemoryBuffer
 {
     private readonly MemoryShard[] _shards;
 
     /// <param name="shardCount">Shards 0 to this, exclusive. At least 1.</param>
     /// <param name="maxBytes">What counts as full (<c>max-buffer-bytes</c>), over all shards. At least 1.</param>
-    public MemoryBuffer(SegmentRules rules, int shardCount, long maxBytes)
+    /// <param name="keepsProgress">Whether it is to be told what must be read again after an end (<see cref="TakeProgress"/>); each shard is begun first then.</param>
+    public MemoryBuffer(SegmentRules rules, int shardCount, long maxBytes, bool keepsProgress = false)
     {
         ArgumentNullException.ThrowIfNull(rules);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         MaxBytes = maxBytes;
         _shards = new MemoryShard[shardCount];
-        for (int s = 0; s < shardCount; s++) _shards[s] = new MemoryShard(new ShardId(s), rules);
+        for (int s = 0; s < shardCount; s++) _shards[s] = new MemoryShard(new ShardId(s), rules, keepsProgress);
     }
 
     public int ShardCount => _shards.Length;
@@ -58,8 +59,19 @@ public sealed class MemoryBuffer
     /// <summary>What is buffered for a shard now.</summary>
     public BufferDepth Measure(ShardId shard) => Shard(shard).Measure();
 
-    /// <summary>The lowest source offset that is buffered for a shard; null where nothing is. For every second, not for every batch.</summary>
-    public long? LowestOffset(ShardId shard) => Shard(shard).LowestOffset();
+    /// <summary>The shard's input is read from behind here on, but for these offsets: what came with them has left already. Before its first append of a life.</summary>
+    public void Begin(ShardId shard, StoredPosition stored, SettledOffsets settled) => Shard(shard).Begin(stored, settled);
+
+    /// <summary>How far a shard is.</summary>
+    /// <param name="into">Its earlier content is gone.</param>
+    /// <param name="claim">Null, or a claim of this shard: the answer is how far the shard is once what is marked as removed in its <paramref name="traces"/> has left.</param>
+    public void TakeProgress(ShardId shard, ProgressSnapshot into, ClaimBatch? claim = null, Range traces = default) => Shard(shard).TakeProgress(claim, traces, into);
+
+    /// <summary>
+    /// The snapshot is kept where the next process finds it, and what it was taken with has happened: the next snapshot tells what has changed since. One that is older than the shard's
+    /// present life changes nothing.
+    /// </summary>
+    public void AcknowledgeProgress(ProgressSnapshot snapshot) => Shard(snapshot.Shard).AcknowledgeProgress(snapshot);
 
     /// <summary>Forgets what is buffered for a shard: somebody else reads it again. After its appender and its claimer have let go of it.</summary>
     public void Drop(ShardId shard) => Shard(shard).Drop();

@@ -15,7 +15,7 @@ namespace Sheaf.Buffering.Memory;
 /// <see cref="SegmentRules.MaxSegmentBytes"/> is armed to be looked at now, so that the memory it takes stays bounded. If nothing closes (many
 /// segments, each below the limit), the next look is an eighth of the limit later, not at each span.
 /// </remarks>
-internal sealed class MemoryShard(ShardId id, SegmentRules rules)
+internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProgress)
 {
     private const int None = SlotPool<SpanSlot>.None;
     private const int PrefetchGroup = 32; // misses under way at a time, and few enough to be still there when their turn comes
@@ -25,6 +25,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     private SlotPool<SpanSlot> _spans = new();
     private PayloadSlabs _payloads = new();
     private DeadlineQueue _deadlines = new();
+    private readonly ShardProgress? _progress = keepsProgress ? new ShardProgress() : null;
     private long _payloadBytes;
     private long _usedBytes;
     private long _epoch;
@@ -49,6 +50,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
                 foreach (ref readonly TraceSpan span in group) AppendNeedsLock(span, batch.PayloadOf(span));
                 rest = rest[group.Length..];
             }
+            _progress?.Stored(batch.Spans, batch.Through.Offset, batch.ClockBeforeMs, batch.Through.ClockMs);
             EndNeedsLock();
         }
     }
@@ -64,7 +66,10 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
                 ref TraceSlot trace = ref _traces[slot];
                 if (trace.SpanCount == 0 || !trace.IsClaimed) continue;
                 trace.ClaimId = TraceSlot.Unclaimed;
-                ArmNeedsLock(ref trace, slot, Math.Min(trace.DeadlineMs, trace.ArrivedDeadlineMs));
+                // Its claimer may have died after what it had produced was committed, and before it removed it.
+                if (_progress is not null) RemoveSettledNeedsLock(ref trace, _progress);
+                if (trace.SpanCount == 0) _traces.Remove(slot);
+                else ArmNeedsLock(ref trace, slot, Math.Min(trace.DeadlineMs, trace.ArrivedDeadlineMs));
             }
             EndNeedsLock();
             return ++_epoch;
@@ -136,19 +141,23 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         lock (_gate) return new BufferDepth(_spans.Count, _traces.Count, _payloadBytes, _deadlines.EarliestMs() ?? SegmentRules.Never);
     }
 
-    /// <summary>The lowest source offset that is buffered; null where nothing is. Looks at every trace: for every second, not for every batch.</summary>
-    public long? LowestOffset()
+    /// <summary>The shard's input is read from here on, but for these offsets. Before its first append.</summary>
+    public void Begin(StoredPosition stored, SettledOffsets settled)
     {
-        lock (_gate)
-        {
-            long lowest = long.MaxValue;
-            for (int slot = 0; slot < _traces.End; slot++)
-            {
-                ref TraceSlot trace = ref _traces[slot];
-                if (trace.SpanCount > 0) lowest = Math.Min(lowest, _spans[trace.FirstSpan].Span.SourceOffset); // its spans are in input order
-            }
-            return lowest == long.MaxValue ? null : lowest;
-        }
+        lock (_gate) Progress.Begin(stored.Offset + 1, stored.ClockMs, settled);
+    }
+
+    /// <inheritdoc cref="ShardProgress.Take"/>
+    public void TakeProgress(ClaimBatch? claim, Range traces, ProgressSnapshot into)
+    {
+        into.Reset(id);
+        lock (_gate) Progress.Take(claim, traces, into);
+    }
+
+    /// <inheritdoc cref="ShardProgress.Acknowledge"/>
+    public void AcknowledgeProgress(ProgressSnapshot snapshot)
+    {
+        lock (_gate) Progress.Acknowledge(snapshot);
     }
 
     /// <summary>Forgets everything, gives its memory back and refuses every earlier claimer. Not while a claimer reads payloads.</summary>
@@ -168,6 +177,8 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
     {
         if (epoch != Volatile.Read(ref _epoch)) throw Lapsed();
     }
+
+    private ShardProgress Progress => _progress ?? throw new InvalidOperationException("this buffer keeps no progress");
 
     private ClaimLapsedException Lapsed() =>
         new($"This client does not hold shard {id}: it has not taken it over, or another client has done so since.");
@@ -293,7 +304,11 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         ReadOnlySpan<bool> removed = batch.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);
         if (trace.SpanCount == claimed.SpanCount && !removed.Contains(false))
         {
-            foreach (ref readonly BufferedSpan span in spans) _payloads.Release(span.PayloadRef);
+            foreach (ref readonly BufferedSpan span in spans)
+            {
+                _payloads.Release(span.PayloadRef);
+                _progress?.Settle(span.SourceOffset);
+            }
             _payloadBytes -= trace.PayloadBytes;
             _spans.FreeChain(trace.FirstSpan, trace.LastSpan, trace.SpanCount);
             _traces.Remove(slot);
@@ -306,25 +321,14 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         int at = trace.FirstSpan;
         for (int i = 0; i < spans.Length; i++)
         {
-            int next = _spans[at].Link;
-            if (!removed[i])
+            if (removed[i])
             {
-                stayedBytes += spans[i].PayloadLength;
-                before = at;
-                at = next;
+                at = UnlinkNeedsLock(ref trace, before, at);
                 continue;
             }
-            if (before == None)
-                trace.FirstSpan = next;
-            else
-                _spans[before].Link = next;
-            if (trace.LastSpan == at) trace.LastSpan = before;
-            trace.SpanCount--;
-            trace.PayloadBytes -= spans[i].PayloadLength;
-            _payloadBytes -= spans[i].PayloadLength;
-            _payloads.Release(spans[i].PayloadRef);
-            _spans.Free(at);
-            at = next;
+            stayedBytes += spans[i].PayloadLength;
+            before = at;
+            at = _spans[at].Link;
         }
 
         if (trace.SpanCount == 0)
@@ -335,6 +339,35 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules)
         trace.LookAtBytes = Math.Max(rules.MaxSegmentBytes, stayedBytes + (rules.MaxSegmentBytes / 8));
         long deadline = Math.Min(claimed.NextDeadlineMs, trace.ArrivedDeadlineMs);
         ArmNeedsLock(ref trace, slot, Math.Min(deadline, SizeDeadlineNeedsLock(ref trace)));
+    }
+
+    private void RemoveSettledNeedsLock(ref TraceSlot trace, ShardProgress progress)
+    {
+        int before = None;
+        for (int at = trace.FirstSpan; at != None;)
+        {
+            if (progress.IsSettled(_spans[at].Span.SourceOffset)) at = UnlinkNeedsLock(ref trace, before, at);
+            else (before, at) = (at, _spans[at].Link);
+        }
+    }
+
+    /// <summary>Takes a span out of its trace. Returns the one behind it.</summary>
+    private int UnlinkNeedsLock(ref TraceSlot trace, int before, int at)
+    {
+        BufferedSpan span = _spans[at].Span;
+        int next = _spans[at].Link;
+        if (before == None)
+            trace.FirstSpan = next;
+        else
+            _spans[before].Link = next;
+        if (trace.LastSpan == at) trace.LastSpan = before;
+        trace.SpanCount--;
+        trace.PayloadBytes -= span.PayloadLength;
+        _payloadBytes -= span.PayloadLength;
+        _payloads.Release(span.PayloadRef);
+        _progress?.Settle(span.SourceOffset);
+        _spans.Free(at);
+        return next;
     }
 
     private void ArmNeedsLock(ref TraceSlot trace, int slot, long deadlineMs)

@@ -12,23 +12,7 @@ public sealed class DroppedShardTests
     private static readonly ShardId[] Shard = [new(0)];
 
     private readonly MemoryBuffer _buffer = new(new SegmentRules(), shardCount: 2, maxBytes: 1 << 30);
-    private readonly SpanInput _input = new(); // offsets from 1
-
-    [Fact]
-    public async Task The_lowest_offset_is_that_of_the_oldest_span_that_waits()
-    {
-        MemorySpanBuffer client = _buffer.OpenClient();
-        Assert.Null(_buffer.LowestOffset(Shard[0]));
-        await client.AppendAsync(_input.Batch(0, new SpanDraft(1, 1000, Root: true), new SpanDraft(2, 1000), new SpanDraft(1, 1000)), default);
-        Assert.Equal(1, _buffer.LowestOffset(Shard[0]));
-        await client.TakeOverAsync(Shard, default);
-        var claim = new ClaimBatch();
-        await client.ClaimAsync(Shard[0], 20_000, 10, claim, default); // the trace with its root, and what of it is claimed still counts
-        Assert.Equal(1, _buffer.LowestOffset(Shard[0]));
-        claim.Removed.Fill(true);
-        await client.RemoveAsync(claim, .., default);
-        Assert.Equal(2, _buffer.LowestOffset(Shard[0]));
-    }
+    private readonly SpanInput _input = new();
 
     [Fact]
     public async Task A_dropped_shard_is_empty_gives_its_memory_back_and_refuses_its_claimer()

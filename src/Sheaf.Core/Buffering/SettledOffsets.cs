@@ -1,0 +1,51 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Sheaf.Buffering;
+
+/// <summary>
+/// Source offsets of a shard that need not be read again although earlier ones must: what came with them was produced, or was a dead letter, dropped or a copy. Bits in chunks of
+/// <see cref="ChunkOffsets"/> offsets. Immutable; any thread.
+/// </summary>
+public sealed class SettledOffsets
+{
+    /// <summary>Offsets of a chunk; chunk <c>i</c> begins at offset <c>i</c> times this.</summary>
+    public const int ChunkOffsets = 1 << 16;
+
+    /// <summary>Bytes of a chunk: a bit per offset, the lowest offset in the lowest bit of the first byte.</summary>
+    public const int ChunkBytes = ChunkOffsets / 8;
+
+    public static readonly SettledOffsets None = new([]);
+
+    private readonly Dictionary<long, ulong[]> _chunks = [];
+
+    /// <param name="chunks">By number of the chunk; bytes that are missing at the end are zero.</param>
+    /// <exception cref="ArgumentException">A chunk is longer than <see cref="ChunkBytes"/>, or comes twice.</exception>
+    public SettledOffsets(IEnumerable<KeyValuePair<long, ReadOnlyMemory<byte>>> chunks)
+    {
+        Highest = -1;
+        foreach ((long index, ReadOnlyMemory<byte> bits) in chunks)
+        {
+            if (bits.Length > ChunkBytes) throw new ArgumentException($"chunk {index} has {bits.Length} bytes, more than {ChunkBytes}", nameof(chunks));
+            ulong[] words = new ulong[ChunkBytes / sizeof(ulong)];
+            bits.Span.CopyTo(MemoryMarshal.AsBytes(words.AsSpan()));
+            _chunks.Add(index, words);
+            int last = Array.FindLastIndex(words, word => word != 0);
+            if (last < 0) continue;
+            Count += words.Sum(word => (long)BitOperations.PopCount(word));
+            Highest = Math.Max(Highest, (index * ChunkOffsets) + (last * 64L) + BitOperations.Log2(words[last]));
+        }
+    }
+
+    /// <summary>How many there are.</summary>
+    public long Count { get; }
+
+    /// <summary>The highest of them; -1 where there is none.</summary>
+    public long Highest { get; }
+
+    internal IReadOnlyDictionary<long, ulong[]> Chunks => _chunks;
+
+    public bool Contains(long offset) =>
+        offset <= Highest && _chunks.TryGetValue(offset / ChunkOffsets, out ulong[]? words)
+        && (words[offset % ChunkOffsets / 64] >> (int)(offset % 64) & 1) != 0;
+}
