@@ -198,7 +198,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
         for (int i = 0; i < offsets.Length; i++)
         {
             TopicPartition element = list.Elements[i];
-            offsets[i] = new PartitionOffset(element.Partition, element.Offset, Encoding.UTF8.GetString(element.Metadata, (int)element.MetadataLength));
+            offsets[i] = new PartitionOffset(element.Partition, element.Offset, Encoding.UTF8.GetString(new ReadOnlySpan<byte>(element.Metadata, (int)element.MetadataLength)));
         }
         return default;
     }

@@ -181,7 +181,7 @@ public sealed class KafkaProgress : IDisposable
 
     private unsafe string ClusterOf(KafkaConfig config)
     {
-        using ClientHandle client = ClientHandle.Create(ClientType.Consumer, config, new ClientEvents(_log));
+        using ClientHandle client = ClientHandle.Create(ClientType.Producer, config, new ClientEvents(_log)); // a consumer would need a group
         byte* id = LibRdKafka.rd_kafka_clusterid(client, (int)_options.StartTimeout.TotalMilliseconds);
         if (id == null) throw new SourceException($"Kafka: {_options.Input.Address}: no broker has told the cluster's id within {_options.StartTimeout.TotalSeconds} s");
         string text = NativeText.Read(id)!;
