@@ -73,9 +73,10 @@ public sealed class KafkaProgress : IDisposable
         {
             foreach ((string name, string value) in _options.Input.Address.Properties) full.Set(name, value);
             foreach ((string name, string value) in _options.Input.Config.Properties) full.Set(name, value);
+            full.SetDefault("linger.ms", "0").SetDefault("compression.type", "lz4"); // few messages, which are waited for; bits compress well
         }
         full.Set("bootstrap.servers", _options.Input.Address.Brokers);
-        return new KafkaTransactions($"{_options.Instance}-{role}", full.SetDefault("linger.ms", "0"), _log);
+        return new KafkaTransactions($"{_options.Instance}-{role}", full, _log);
     }
 
     /// <summary>The consumer is a member of another generation of its group. The polling thread, before anything of what the generation brought is acted on.</summary>
@@ -94,8 +95,7 @@ public sealed class KafkaProgress : IDisposable
         foreach (PartitionOffset offset in committed)
         {
             // Whoever commits from now on begins a new epoch, unless it goes on with this one.
-            _shards[offset.Partition].IsInDoubt = false;
-            _shards[offset.Partition].Mark = new ProgressMark(_time.GetUtcNow().ToUnixTimeMilliseconds(), 0);
+            SetMark(offset.Partition, new ProgressMark(_time.GetUtcNow().ToUnixTimeMilliseconds(), 0), cancel);
             if (ProgressMark.Parse(offset.Metadata) is { } mark) marks[offset.Partition] = mark;
         }
         var found = new Dictionary<int, (long, SettledOffsets)>();
@@ -111,7 +111,7 @@ public sealed class KafkaProgress : IDisposable
                     $"partition {offset.Partition}: topic {_options.Topic} does not hold what the group's offset {offset.Offset} was committed with ({mark}): segments that had left come out again, some in part"));
                 continue;
             }
-            _shards[offset.Partition].Mark = new ProgressMark(head.Epoch, head.Sequence);
+            SetMark(offset.Partition, new ProgressMark(head.Epoch, head.Sequence), cancel);
             found[offset.Partition] = (head.ClockMs, settled);
         }
         return found;
@@ -187,6 +187,14 @@ public sealed class KafkaProgress : IDisposable
         string text = NativeText.Read(id)!;
         LibRdKafka.rd_kafka_mem_free(client.Pointer, id);
         return text;
+    }
+
+    private void SetMark(int partition, ProgressMark mark, CancellationToken cancel)
+    {
+        Shard shard = _shards[partition];
+        shard.Turn.Wait(cancel); // a commit of its life before may still be on its way to be refused
+        (shard.Mark, shard.IsInDoubt) = (mark, false);
+        shard.Turn.Release();
     }
 
     private async Task FinishAsync(KafkaTransactions transactions, ShardId[] shards, CancellationToken cancel)

@@ -132,6 +132,20 @@ internal sealed class KafkaRun : IAsyncDisposable
         return verifier;
     }
 
+    /// <summary>Spans of a step of <see cref="ProduceOverTimeAsync"/>.</summary>
+    public const int SpansPerStep = 100;
+
+    /// <summary>Produces traces, half of which are complete only with the next step, three seconds of stream time later.</summary>
+    public async Task ProduceOverTimeAsync(int first, int steps)
+    {
+        for (int step = first; step < first + steps; step++)
+        {
+            string[] spans = Traces(step * SpansPerStep / 5, SpansPerStep / 5);
+            await ProduceAsync(spans[..(SpansPerStep / 2)], second: 3 * step);
+            await ProduceAsync(spans[(SpansPerStep / 2)..], second: (3 * step) + 3);
+        }
+    }
+
     public static void AssertRight(RunVerifier verified) => Assert.True(verified.Problems.Count == 0, string.Join("\n", verified.Problems.First));
 
     public static string Span(int project, string trace, int id, string? parent = null) => string.Create(CultureInfo.InvariantCulture,

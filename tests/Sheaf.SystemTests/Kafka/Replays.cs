@@ -31,48 +31,19 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
     {
         string[] words = exactlyOnce ? ExactlyOnce : Static;
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2);
-        await ProduceOverTimeAsync(run, 0, 12);
+        await run.ProduceOverTimeAsync(0, 12);
         run.Variables["SHEAF_FAULT_POINTS"] = $"{point}=kill@5";
         Ended first = await run.Start([.. words, "--max-flush-segments", "10", "--max-batch-size", "30"]).EndAsync();
         Assert.Equal(128 + 9, first.ExitCode);
         run.Variables.Clear();
-        await ProduceOverTimeAsync(run, 12, 4);
+        await run.ProduceOverTimeAsync(12, 4);
         await run.LetTimePassAsync();
         SheafProcess second = run.Start(words);
-        await run.ReadAsync(16 * SpansPerStep);
+        await run.ReadAsync(16 * KafkaRun.SpansPerStep);
         await KafkaRun.StopAsync(second);
         RunVerifier verified = await run.VerifyAsync();
         KafkaRun.AssertRight(verified);
         if (exactlyOnce) Assert.Equal(0, verified.Repeats);
-    }
-
-    [Fact]
-    public async Task Instances_that_are_killed_again_and_again_under_load_commit_each_segment_once()
-    {
-        const int Steps = 40;
-        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 4);
-        int seed = Environment.GetEnvironmentVariable("SHEAF_SEED") is { } given ? int.Parse(given, System.Globalization.CultureInfo.InvariantCulture) : Random.Shared.Next();
-        var random = new Random(seed);
-        SheafProcess[] instances = [StartOne(0), StartOne(1)];
-        await KafkaRun.AssignedAsync(instances[0]);
-        int kills = 0;
-        for (int step = 0; step < Steps; step++)
-        {
-            await ProduceOverTimeAsync(run, step, 1);
-            await Task.Delay(random.Next(150));
-            if (step % 5 != 4) continue;
-            int victim = random.Next(2);
-            await instances[victim].SignalAsync(HostedWorkers.Kill);
-            kills++;
-            instances[victim] = StartOne(victim);
-        }
-        await run.LetTimePassAsync();
-        await run.ReadAsync(Steps * SpansPerStep);
-        foreach (SheafProcess instance in instances) await KafkaRun.StopAsync(instance);
-        RunVerifier verified = await run.VerifyAsync();
-        Assert.True(verified.Problems.Count == 0 && verified.Repeats == 0, $"seed {seed}, {kills} kills: {verified.Repeats} repeats\n{string.Join("\n", verified.Problems.First)}");
-
-        SheafProcess StartOne(int number) => run.Start("--group-instance-id", $"member-{number}", "--delivery", "exactly-once", "--max-poll-interval-ms", "6000");
     }
 
     [Fact]
@@ -102,10 +73,10 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
     public async Task Offsets_that_an_operator_has_set_back_hold_and_everything_comes_again()
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
-        await ProduceOverTimeAsync(run, 0, 3);
+        await run.ProduceOverTimeAsync(0, 3);
         await run.LetTimePassAsync();
         SheafProcess first = run.Start();
-        await run.ReadAsync(3 * SpansPerStep);
+        await run.ReadAsync(3 * KafkaRun.SpansPerStep);
         await KafkaRun.StopAsync(first);
         int segments = run.Segments.Count;
         using (var member = new TestMember(Broker.Brokers, run.Input, run.Group))
@@ -150,18 +121,5 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
         await KafkaRun.AssignedAsync(instance);
         Ended ended = await KafkaRun.StopAsync(instance);
         Assert.Contains("some of them in part and under another flush_id", ended.Error, StringComparison.Ordinal);
-    }
-
-    private const int SpansPerStep = 100;
-
-    /// <summary>Traces, half of which are complete only with the next step, three seconds of stream time later.</summary>
-    private static async Task ProduceOverTimeAsync(KafkaRun run, int first, int steps)
-    {
-        for (int step = first; step < first + steps; step++)
-        {
-            string[] spans = KafkaRun.Traces(step * SpansPerStep / 5, SpansPerStep / 5);
-            await run.ProduceAsync(spans[..(SpansPerStep / 2)], second: 3 * step);
-            await run.ProduceAsync(spans[(SpansPerStep / 2)..], second: (3 * step) + 3);
-        }
     }
 }

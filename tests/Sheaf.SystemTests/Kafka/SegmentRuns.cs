@@ -92,14 +92,15 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis)
+    [InlineData(true, "at-least-once")]
+    [InlineData(false, "at-least-once")]
+    [InlineData(false, "exactly-once")]
+    public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis, string delivery)
     {
         Assert.True(Broker.CanHalt, "the tests need a broker that they may stop: unset SHEAF_TEST_KAFKA");
         const int Traces = 200;
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis);
-        SheafProcess instance = run.Start();
+        SheafProcess instance = run.Start("--delivery", delivery);
         await KafkaRun.AssignedAsync(instance, 2);
         await run.ProduceAsync(KafkaRun.Traces(0, Traces));
         await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), second: 300);
@@ -111,7 +112,9 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         await run.ReadAsync(2 * 5 * Traces);
         Ended ended = await KafkaRun.StopAsync(instance);
         ended.AssertEnded(0);
-        KafkaRun.AssertRight(await run.VerifyAsync());
+        RunVerifier verified = await run.VerifyAsync();
+        KafkaRun.AssertRight(verified);
+        if (delivery == "exactly-once") Assert.Equal(0, verified.Repeats);
     }
 
     [Fact]
