@@ -6,13 +6,14 @@ namespace Sheaf.Ingesting;
 /// <summary>What one lane of the pipeline works with: a block, its parser, and a batch per shard. All of it is used again for the next block.</summary>
 internal sealed class IngestLane
 {
-    private readonly JsonSpanParser _parser = new();
+    private readonly ISpanParser _parser;
     private readonly int _maxMessageBytes;
     private readonly long[] _storedThrough; // by shard: the source offset
     private readonly long _allStoredThrough;
 
     public IngestLane(IngestOptions options)
     {
+        _parser = options.Format.CreateParser();
         _maxMessageBytes = options.MaxMessageBytes;
         _storedThrough = [.. Enumerable.Range(0, options.Shards).Select(s => s < options.Stored.Count ? options.Stored[s].Offset : StoredPosition.BeforeFirst.Offset)];
         _allStoredThrough = _storedThrough.Min();

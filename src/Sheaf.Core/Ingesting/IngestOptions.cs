@@ -1,4 +1,5 @@
 using Sheaf.Buffering;
+using Sheaf.Spans;
 
 namespace Sheaf.Ingesting;
 
@@ -18,6 +19,9 @@ public enum BufferFullPolicy
 /// <param name="MaxMessageBytes">A longer message is a dead letter.</param>
 public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 64 << 20, BufferFullPolicy OnBufferFull = BufferFullPolicy.Pause)
 {
+    /// <summary>How the messages are written.</summary>
+    public SpanFormat Format { get; init; }
+
     /// <summary>Bytes of a block to begin with; fits the processor's cache together with what is made of it.</summary>
     public int BlockBytes { get; init; } = 256 << 10;
 

@@ -6,7 +6,7 @@ namespace Sheaf.Spans;
 /// Reads the fields that Sheaf needs from a span in JSON (ARCHITECTURE.md, "Input rules"), and remembers where its payload is to be edited. The whole
 /// grammar and the UTF-8 are checked; nothing is allocated per span. The instance holds scratch memory: one thread at a time.
 /// </summary>
-public sealed class JsonSpanParser
+public sealed class JsonSpanParser : ISpanParser
 {
     /// <summary>Deepest nesting of objects and arrays that is accepted.</summary>
     public const int MaxDepth = 1024;
@@ -17,10 +17,7 @@ public sealed class JsonSpanParser
     private readonly JsonQuotes _quotes = new();
     private readonly ulong[] _nesting = new ulong[MaxDepth / 64];
 
-    /// <summary>
-    /// Reads one message. On success fills everything of <paramref name="span"/> but the source offset, the stream time and where the
-    /// payload lies; on failure says why, and <paramref name="span"/> is not to be used.
-    /// </summary>
+    /// <inheritdoc/>
     /// <remarks>Faults of the grammar and of UTF-8 come before faults of fields, and of these the first in the order of <see cref="SpanField"/> counts.</remarks>
     public bool TryParse(ReadOnlySpan<byte> message, ref TraceSpan span, out SpanFault fault)
     {

@@ -35,6 +35,16 @@ internal static class OptionTable
         Required = true,
     });
 
+    public static readonly OptionSpec<SpanFormat> InputFormat = Add(new OptionSpec<SpanFormat>(new ChoiceKind<SpanFormat>(("sentry-json", SpanFormat.SentryJson)))
+    {
+        Name = "input-format",
+        Group = OptionGroup.Files,
+        Summary = "How spans are written in the input.",
+        Details = "`sentry-json`: one span per line or message, JSON as in the topic `ingest-spans`. The only format so far.",
+        Default = _ => "sentry-json",
+        DefaultText = "sentry-json",
+    });
+
     public static readonly OptionSpec<string> Output = Add(new OptionSpec<string>(new PlaceKind(KafkaAddressRole.Output))
     {
         Name = "output",

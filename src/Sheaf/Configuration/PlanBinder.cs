@@ -89,6 +89,7 @@ internal static class PlanBinder
         return new ProcessSpansPlan
         {
             Input = options.Get(OptionTable.Input),
+            InputFormat = options.Get(OptionTable.InputFormat),
             KafkaInput = KafkaInputOf(options),
             Output = options.Get(OptionTable.Output),
             KafkaOutput = KafkaOutputOf(options),

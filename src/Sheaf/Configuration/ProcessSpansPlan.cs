@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
 using Sheaf.Segments;
+using Sheaf.Spans;
 
 namespace Sheaf.Configuration;
 
@@ -10,6 +11,9 @@ internal sealed record ProcessSpansPlan
 {
     /// <summary>A path, or <c>-</c> for standard input; an address where <see cref="KafkaInput"/> says more.</summary>
     public required string Input { get; init; }
+
+    /// <summary>How spans are written in the input's messages.</summary>
+    public required SpanFormat InputFormat { get; init; }
 
     /// <summary>How the input is read from Kafka; null where it is a file.</summary>
     public KafkaInputPlan? KafkaInput { get; init; }

@@ -21,6 +21,7 @@ public class OptionBoundaries
     private static readonly Dictionary<string, Boundaries> Expected = new()
     {
         ["input"] = new(null, ["-", "spans.jsonl", "kafka://a:1,b/spans?group=g"], ["", "a\0b", "kafka://a/spans", "kafka://a/s,t?group=g", "kafka://u:p@a/s?group=g"]),
+        ["input-format"] = new("sentry-json", ["sentry-json", "Sentry-JSON"], ["", "json", "otlp"]),
         ["output"] = new(null, ["-", "segments.jsonl", "kafka://a/one,two"], ["", "a\0b", "kafka://a", "kafka://a:0/t"]),
         ["kafka-config"] = new("", ["", "a=", "security.protocol=ssl", "a.b=1,2,c=3"], ["a", "=x", ","]),
         ["auto-offset-reset"] = new("latest", ["earliest", "latest", "error"], ["", "none"]),

@@ -28,6 +28,7 @@ public sealed class PlanBinding : IDisposable
             {
                 Input = "-",
                 Output = "-",
+                InputFormat = SpanFormat.SentryJson,
                 Delivery = DeliveryGuarantee.AtLeastOnce,
                 Overwrite = false,
                 WithHeaders = false,
@@ -80,8 +81,9 @@ public sealed class PlanBinding : IDisposable
             {
                 Input = input,
                 Output = output,
+                InputFormat = SpanFormat.SentryJson,
                 Delivery = DeliveryGuarantee.AtLeastOnce,
-            Overwrite = true,
+                Overwrite = true,
                 WithHeaders = true,
                 MaxMessageBytes = 2048,
                 Rules = new SegmentRules(300_000, 1_500, 0, 1 << 20),
