@@ -4,6 +4,7 @@ using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Kafka;
+using Sheaf.Segments;
 using Sheaf.Supervision;
 
 namespace Sheaf;
@@ -31,6 +32,9 @@ internal sealed class RunOutput : IAsyncDisposable
 
     /// <summary>What a worker process needs to produce to the topics; null where the output is a file.</summary>
     public KafkaOutputAddress? Address => _kafka is null ? null : KafkaOutputAddress.Of(_kafka);
+
+    /// <summary>Most bytes of a span as it is written: it may be alone in its message, and a topic takes only so much.</summary>
+    public int MaxSpanBytes => _kafka is null ? int.MaxValue : Math.Max(0, _kafka.MaxMessageBytes - KafkaOutput.MessageOverhead - SegmentWriter.EnvelopeBytes);
 
     /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten; a topic is missing or takes no message as large as a segment.</exception>
     /// <exception cref="SinkException">No broker answers.</exception>
