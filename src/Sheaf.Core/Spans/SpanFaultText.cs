@@ -100,20 +100,13 @@ internal static class SpanFaultText
         text = text[Math.Min(position, text.Length)..];
         while (!text.IsEmpty)
         {
-            OperationStatus status = Rune.DecodeFromUtf8(text, out Rune rune, out int bytes);
-            string shown = status != OperationStatus.Done
-                ? string.Concat(text[..bytes].ToArray().Select(b => $"\\x{b:X2}"))
-                : IsPrintable(rune) ? rune.ToString() : $"\\u{rune.Value:X4}";
+            string shown = PrintableText.First(text, out int bytes);
             if (excerpt.Length + shown.Length > MaxExcerpt) return excerpt.Append('…').ToString();
             excerpt.Append(shown);
             text = text[bytes..];
         }
         return excerpt.ToString();
     }
-
-    private static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not
-        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.SpaceSeparator);
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }
