@@ -11,8 +11,8 @@ internal static class DlqCommand
 {
     public const string Name = "dlq";
 
-    /// <summary>The brokers allow to read under a group's name only; nothing is noted under this one.</summary>
-    public const string ReaderGroup = "sheaf-dlq";
+    // The brokers allow to read under a group's name only; nothing is noted under this one.
+    private const string ReaderGroup = "sheaf-dlq";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -83,9 +83,18 @@ internal static class DlqCommand
     /// <param name="choose">What is read of each partition, see <see cref="KafkaTopicReader.OpenAsync"/>.</param>
     public static async ValueTask<LetterTopic> OpenTopicAsync(DlqContext context, KafkaAddress address, Func<PartitionRange, long, PartitionRange> choose, string? group = null)
     {
-        var options = new KafkaConsumerOptions { Address = address with { Group = group ?? ReaderGroup }, Config = context.KafkaConfig };
-        return new LetterTopic(address.Topic, await KafkaTopicReader.OpenAsync(options, choose, Patience, context.KafkaLog, context.Host.Time, context.Stop));
+        return new LetterTopic(
+            address.Topic, await KafkaTopicReader.OpenAsync(ReadingOf(context, address, group), choose, Patience, context.KafkaLog, context.Host.Time, context.Stop));
     }
+
+    /// <summary>How a topic is read. What is deleted while it is read was old: it goes on with what is there.</summary>
+    public static KafkaConsumerOptions ReadingOf(DlqContext context, KafkaAddress address, string? group = null) => new()
+    {
+        Address = address with { Group = group ?? ReaderGroup },
+        Config = context.KafkaConfig,
+        AutoOffsetReset = AutoOffsetReset.Earliest,
+        StrictOffsetReset = false,
+    };
 
     /// <summary>Reads a partition on behind the progress that was noted, as far as that still means anything.</summary>
     private static PartitionRange GoOn(DlqContext context, KafkaAddress address, PartitionRange all, long committed)

@@ -67,9 +67,8 @@ internal static class DlqShowCommand
         if (letter is not { SourcePartition: { } partition, SourceOffset: { } offset }) return null;
         try
         {
-            var options = new KafkaConsumerOptions { Address = topic.Address with { Topics = [letter.Source], Group = DlqCommand.ReaderGroup }, Config = context.KafkaConfig };
             using KafkaTopicReader reader = await KafkaTopicReader.OpenAsync(
-                options, (all, _) => Only(new LetterPlace(partition, offset), all), ShortPatience, context.KafkaLog, context.Host.Time, context.Stop);
+                DlqCommand.ReadingOf(context, topic.Address with { Topics = [letter.Source] }), (all, _) => Only(new LetterPlace(partition, offset), all), ShortPatience, context.KafkaLog, context.Host.Time, context.Stop);
             IReadOnlyList<TopicMessage> read = await reader.ReadAsync(context.Stop);
             return read.Count == 1 && read[0].Headers.LastOrDefault(h => h.Key == DeadLetterHeaders.RedrivenFrom).Value is { } from ? PrintableText.Of(from) : null;
         }

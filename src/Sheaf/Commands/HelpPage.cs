@@ -57,7 +57,7 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         text.Append(CultureInfo.InvariantCulture, $"{command.Description}\n\nUsage:\n  sheaf dlq {command.Name} {place}--dead-letter {DlqOptionTable.DeadLetter.Placeholder} [options]\n\n");
         foreach (Argument argument in command.Arguments) text.Append(CultureInfo.InvariantCulture, $"Argument:\n  {argument.Name}\n      {argument.Description}\n\n");
         text.Append("Options:\n");
-        foreach (OptionSpec option in table) Append(text, option);
+        foreach (OptionSpec option in table) Append(text, option, isWatched: false);
         text.Append("""
               -?, -h, --help
                   Print this page.
@@ -69,14 +69,15 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         return text.Append(Codes()).Append(DlqExamples).ToString();
     }
 
-    private static void Append(StringBuilder text, OptionSpec option)
+    /// <param name="isWatched">Whether the command reads its file again while it goes on.</param>
+    private static void Append(StringBuilder text, OptionSpec option, bool isWatched = true)
     {
         text.Append("  ").Append(option.CommandLineName).Append(option.IsFlag ? "" : " ").Append(option.Placeholder);
         text.Append(CultureInfo.InvariantCulture, $"\n      {option.Summary}\n      ");
         // A choice's words and a path's form stand beside the name already.
         if (!option.IsFlag && !option.Placeholder.Contains('|', StringComparison.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"{char.ToUpperInvariant(option.Range[0])}{option.Range[1..]}; ");
         text.Append(option.Required ? "required" : $"default: {option.DefaultText}");
-        text.Append(option.Reloadable ? "; can change during a run\n" : "\n");
+        text.Append(isWatched && option.Reloadable ? "; can change during a run\n" : "\n");
     }
 
     private static string RootEnd() => Codes() + Examples;

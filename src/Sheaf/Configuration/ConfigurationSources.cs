@@ -2,8 +2,8 @@ namespace Sheaf.Configuration;
 
 /// <summary>The sources of one start: what the command line and the environment said stays as it is, the file can be read again.</summary>
 /// <param name="FilePath">Null when there is no file.</param>
-/// <param name="Table">The options of the command.</param>
-internal sealed record ConfigurationSources(Machine Machine, ConfigurationLayer CommandLine, ConfigurationLayer Variables, string? FilePath, IReadOnlyList<OptionSpec> Table)
+/// <param name="Table">The options of the command; null: all of <see cref="OptionTable"/>.</param>
+internal sealed record ConfigurationSources(Machine Machine, ConfigurationLayer CommandLine, ConfigurationLayer Variables, string? FilePath, IReadOnlyList<OptionSpec>? Table = null)
 {
     /// <summary>Finds the file's path, which the command line or the environment has.</summary>
     /// <param name="table">Null: all of <see cref="OptionTable"/>.</param>
@@ -12,7 +12,7 @@ internal sealed record ConfigurationSources(Machine Machine, ConfigurationLayer 
     {
         ConfigurationLayer environment = EnvironmentLayer.Read(variables);
         EffectiveValue? path = new EffectiveOptions(machine, [commandLine, environment]).Find(OptionTable.Config);
-        return new ConfigurationSources(machine, commandLine, environment, path?.Text, table ?? OptionTable.All);
+        return new ConfigurationSources(machine, commandLine, environment, path?.Text, table);
     }
 
     /// <summary>Reads the file, and lays everything over each other.</summary>

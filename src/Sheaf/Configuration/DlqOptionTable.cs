@@ -133,7 +133,7 @@ internal static class DlqOptionTable
         Group = OptionGroup.BadMessages,
         Summary = "Note the progress in Kafka under this name; the next redrive with it goes on behind.",
         Details = "",
-        DefaultText = "none: begin at the oldest letter",
+        DefaultText = "none, which begins at the oldest letter",
     };
 
     public static readonly OptionSpec<long> AfterLine = new(new IntegerKind<long>(0, long.MaxValue))

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Sheaf.Files;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
 using Sheaf.Spans;
@@ -140,7 +141,7 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
     public async Task Dead_letters_of_a_file_go_to_a_topic_and_on_behind_a_line()
     {
         string path = _folder.File("dead.jsonl"), target = Broker.CreateTopic(2);
-        await using (var file = new Files.DeadLetterFile(path, TimeProvider.System))
+        await using (var file = new DeadLetterFile(path, TimeProvider.System))
             for (int i = 0; i < 5; i++) await file.WriteAsync([Letter($"{i}:", i)], default);
         string[] words = ["redrive", "--dead-letter", $"file:{path}", "--to", $"kafka://{Broker.Brokers}/{target}", "--send"];
         Assert.Contains("--after-line 2\n", (await RunAsync(0, [.. words, "--limit", "2"])).Out, StringComparison.Ordinal);

@@ -49,7 +49,7 @@ public sealed class DlqCommands : IDisposable
     }
 
     [Theory]
-    [InlineData("--reason empty,invalid_json", "2 4")]
+    [InlineData("--reason empty,invalid_json", "2 3 4")]
     [InlineData("--source-partition 4", "")]
     [InlineData("--source-partition 3 --limit 2", "1 2")]
     [InlineData("--since 2031-07-05T03:02:02Z", "2 3 4")]
