@@ -5,8 +5,8 @@ using Sheaf.Kafka.Native;
 namespace Sheaf.Kafka;
 
 /// <summary>A message for a <see cref="KafkaGroupSink"/>.</summary>
-/// <param name="Partition">Where it goes; null where the producer chooses.</param>
-internal readonly record struct OutgoingMessage(ReadOnlyMemory<byte> Value, IReadOnlyList<KeyValuePair<string, string>> Headers, int? Partition = null);
+/// <param name="Partition">Where it goes; -1: the topic's partitioner chooses.</param>
+internal readonly record struct OutgoingMessage(ReadOnlyMemory<byte> Value, IReadOnlyList<KeyValuePair<string, string>> Headers, int Partition = -1);
 
 /// <summary>
 /// Messages of one topic in groups: all of a group are handed over, then all acknowledgements are awaited. One group at a time. Owns its producer.

@@ -47,23 +47,6 @@ public sealed class KafkaOutput
     /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
     public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log), _time);
 
-    /// <summary>Asks the brokers for the first topic. Waits for brokers that are away.</summary>
-    /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
-    /// <exception cref="SinkException">No broker answered in time.</exception>
-    internal static async ValueTask<KafkaTopic> FindTopicAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
-        await Task.Run(
-            () =>
-            {
-                KafkaLibrary.EnsureLoaded();
-                var events = new ClientEvents(log);
-                using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(options.MaxSegmentBytes)), events);
-                return Find(options, options.Address.Topic, client, events, time, cancel);
-            },
-            cancel);
-
-    private static KafkaTopic Find(KafkaOutputOptions options, string name, ClientHandle client, ClientEvents events, TimeProvider time, CancellationToken cancel) =>
-        KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Missing(options, name, error, events.LastError);
-
     private static int CheckTopics(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaLibrary.EnsureLoaded();
@@ -85,6 +68,23 @@ public sealed class KafkaOutput
         }
         return smallest ?? needed;
     }
+
+    /// <summary>Asks the brokers for the first topic. Waits for brokers that are away.</summary>
+    /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
+    /// <exception cref="SinkException">No broker answered in time.</exception>
+    internal static async ValueTask<KafkaTopic> FindTopicAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        await Task.Run(
+            () =>
+            {
+                KafkaLibrary.EnsureLoaded();
+                var events = new ClientEvents(log);
+                using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(options.MaxSegmentBytes)), events);
+                return Find(options, options.Address.Topic, client, events, time, cancel);
+            },
+            cancel);
+
+    private static KafkaTopic Find(KafkaOutputOptions options, string name, ClientHandle client, ClientEvents events, TimeProvider time, CancellationToken cancel) =>
+        KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Missing(options, name, error, events.LastError);
 
     private static SheafException Missing(KafkaOutputOptions options, string topic, KafkaError error, KafkaError cause)
     {

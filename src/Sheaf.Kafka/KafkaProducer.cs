@@ -74,10 +74,11 @@ public sealed unsafe class KafkaProducer : IDisposable
     /// <param name="key">Copied. Empty: no key.</param>
     /// <param name="headers">Belong to the message from now on, also where it is refused.</param>
     /// <param name="timestampMs">0: now.</param>
-    /// <param name="partition">Null: by the key, or as the producer likes.</param>
+    /// <param name="partition">-1: the topic's partitioner chooses.</param>
     /// <returns>No error, or why the message was not taken.</returns>
     internal KafkaError Produce(
-        nint topic, byte* value, int length, scoped ReadOnlySpan<byte> key, ref MessageHeaders headers, KafkaDelivery delivery, long timestampMs = 0, int? partition = null)
+        nint topic, byte* value, int length, scoped ReadOnlySpan<byte> key, ref MessageHeaders headers, KafkaDelivery delivery, long timestampMs = 0,
+        int partition = -1)
     {
         ProduceArgument* arguments = stackalloc ProduceArgument[7];
         fixed (byte* keyBytes = key)
@@ -89,7 +90,7 @@ public sealed unsafe class KafkaProducer : IDisposable
             if (!key.IsEmpty) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.KeyTag, Pointer = (nint)keyBytes, Size = (nuint)key.Length };
             if (headers.Pointer != 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.HeadersTag, Pointer = headers.Pointer };
             if (timestampMs > 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.TimestampTag, Int64 = timestampMs };
-            if (partition is { } number) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.PartitionTag, Int32 = number };
+            if (partition >= 0) arguments[count++] = new ProduceArgument { Tag = ProduceArgument.PartitionTag, Int32 = partition };
             nint refusal = LibRdKafka.rd_kafka_produceva(_client, arguments, (nuint)count);
             if (refusal == 0) headers.Release();
             else headers.Dispose();

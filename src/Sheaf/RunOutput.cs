@@ -4,7 +4,6 @@ using Sheaf.Configuration;
 using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Kafka;
-using Sheaf.Segments;
 using Sheaf.Supervision;
 
 namespace Sheaf;
@@ -34,7 +33,7 @@ internal sealed class RunOutput : IAsyncDisposable
     public KafkaOutputAddress? Address => _kafka is null ? null : KafkaOutputAddress.Of(_kafka);
 
     /// <summary>Most bytes of a span as it is written: it may be alone in its message, and a topic takes only so much.</summary>
-    public int MaxSpanBytes => _kafka is null ? int.MaxValue : Math.Max(0, _kafka.MaxMessageBytes - KafkaOutput.MessageOverhead - SegmentWriter.EnvelopeBytes);
+    public int MaxSpanBytes => _kafka is null ? int.MaxValue : Math.Max(0, _kafka.MaxMessageBytes - KafkaOutput.MessageOverhead - Segments.SegmentWriter.EnvelopeBytes);
 
     /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten; a topic is missing or takes no message as large as a segment.</exception>
     /// <exception cref="SinkException">No broker answers.</exception>
