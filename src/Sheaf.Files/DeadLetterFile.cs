@@ -23,11 +23,11 @@ public sealed class DeadLetterFile(string path, TimeProvider time) : IDeadLetter
     private OutputFile? _file;
 
     /// <inheritdoc/>
-    public async ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel)
+    public async ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel)
     {
         _file ??= await OutputFile.OpenAsync(path, "dead letters", ExistingContent.Append, cancel);
         _json ??= new Utf8JsonWriter(_line, Options);
-        Write(letter, _json, _file);
+        foreach (DeadLetter letter in letters) Write(letter, _json, _file);
     }
 
     /// <summary>Brings the file to the disk and closes it. Doing it again does nothing.</summary>

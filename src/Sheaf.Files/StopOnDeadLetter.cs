@@ -6,8 +6,8 @@ namespace Sheaf.Files;
 public sealed class StopOnDeadLetter : IDeadLetterSink
 {
     /// <inheritdoc/>
-    public ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel) => throw new RunStoppedException(
-        $"{letter.Source}:{letter.SourceOffset}: {letter.Fault.Describe(letter.Message.Span)}; mend the message, or keep such messages in a file and go on (--dead-letter file:PATH)");
+    public ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel) => throw new RunStoppedException(
+        $"{letters[0].Source}:{letters[0].SourceOffset}: {letters[0].Fault.Describe(letters[0].Message.Span)}; mend the message, or keep such messages in a file and go on (--dead-letter file:PATH)");
 
     public ValueTask DisposeAsync() => default;
 }

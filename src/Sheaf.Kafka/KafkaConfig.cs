@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Sheaf.Kafka.Native;
 
@@ -39,6 +40,10 @@ public sealed class KafkaConfig
 
     /// <summary>Whether the property has a value here.</summary>
     public bool Has(string name) => _properties.Exists(p => p.Key == name);
+
+    /// <summary>The largest message that the client takes, in bytes; null where it is librdkafka's default, or no number.</summary>
+    internal int? MaxMessageBytes =>
+        int.TryParse(_properties.Find(p => p.Key == "message.max.bytes").Value, NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null;
 
     /// <summary>Adds a property.</summary>
     public KafkaConfig Set(string name, string value)

@@ -1,95 +1,118 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Sheaf.Ingesting;
-using Sheaf.Kafka.Native;
 using Sheaf.Spans;
 
 namespace Sheaf.Kafka;
 
 /// <summary>
-/// Dead letters as messages of a topic: the value is the message as it came; headers say reason, field, error, where it came from, and when. One
-/// writer at a time; each letter is acknowledged before the next.
+/// Dead letters as messages of a topic: the value is the message as it came; <see cref="DeadLetterHeaders"/> say reason, field, error, where it came from, and when. One writer at a time;
+/// letters that are written together are handed over together, then all acknowledgements are awaited.
 /// </summary>
+/// <remarks>
+/// A message that is larger than the topic takes would end every run that comes to it, so its letter has its beginning only, and a header that says how long it was; the log says where
+/// the whole message is.
+/// </remarks>
 public sealed class KafkaDeadLetterSink : IDeadLetterSink
 {
-    private static readonly TimeSpan RoomPause = TimeSpan.FromMilliseconds(10);
+    // Where the brokers do not tell the topic's limit: what librdkafka allows by itself, a little less than the brokers' default.
+    private const int UsualMaxMessageBytes = 1_000_000;
+
+    // What the headers may need, the texts of a fault and the longest name of a topic among them.
+    private const int SmallestMaxMessageBytes = 4096;
+
+    // Of the batch around a message, and of each header but for its texts.
+    private const int BatchBytes = 128;
+    private const int HeaderBytes = 10;
 
     private readonly KafkaAddress _address;
-    private readonly KafkaProducer _producer;
+    private readonly KafkaGroupSink _sink;
+    private readonly int _maxMessageBytes;
+    private readonly Action<KafkaLogLine>? _log;
     private readonly TimeProvider _time;
-    private readonly nint _topic;
-    private readonly KafkaDelivery _delivery = new();
 
-    private KafkaDeadLetterSink(KafkaAddress address, KafkaProducer producer, TimeProvider time)
+    private KafkaDeadLetterSink(KafkaAddress address, KafkaGroupSink sink, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
     {
         _address = address;
-        _producer = producer;
+        _sink = sink;
+        _maxMessageBytes = maxMessageBytes;
+        _log = log;
         _time = time;
-        _topic = producer.Topic(address.Topic);
     }
 
     /// <summary>Makes sure that the topic is there.</summary>
     /// <param name="options">Its first topic gets the letters; key and segment size do not matter here.</param>
-    /// <exception cref="ConfigurationException">The topic is missing, a property is wrong, or librdkafka is missing.</exception>
+    /// <exception cref="ConfigurationException">The topic is missing or takes next to nothing, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
     public static async ValueTask<KafkaDeadLetterSink> OpenAsync(
         KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
     {
-        KafkaOutput output = await KafkaOutput.OpenAsync(options with { MaxSegmentBytes = 1 }, log, time, cancel);
+        KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
+        int limit = topic.MaxMessageBytes ?? UsualMaxMessageBytes;
         // A letter is waited for: lingering for company would only slow it down.
-        KafkaConfig config = options.ToConfig(output.MaxMessageBytes).SetDefault("linger.ms", "0");
-        return new KafkaDeadLetterSink(options.Address, KafkaProducer.Create(config, log), time);
+        KafkaConfig config = options.ToConfig(limit).SetDefault("linger.ms", "0");
+        limit = Math.Min(limit, config.MaxMessageBytes ?? limit);
+        if (limit < SmallestMaxMessageBytes)
+        {
+            throw new ConfigurationException(
+                $"{options.Name}: {options.Address}: topic {topic.Name} takes messages of at most {limit} bytes, and the headers of a dead letter may need {SmallestMaxMessageBytes}. "
+                + "Raise max.message.bytes of the topic, best to that of the input and 1024 more");
+        }
+        return new KafkaDeadLetterSink(options.Address, new KafkaGroupSink(KafkaProducer.Create(config, log), topic.Name, time), limit, log, time);
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel)
+    public async ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel)
     {
-        using (letter.Message.Pin())
+        KafkaError error = await _sink.ProduceAsync([.. letters.Select(letter => MessageOf(letter, _maxMessageBytes))], cancel);
+        if (error.Kind == KafkaErrorKind.MessageTooLarge)
         {
-            _delivery.Begin();
-            bool handedOver;
-            while (!(handedOver = TryHandOver(letter)) && !cancel.IsCancellationRequested)
-                await Task.Delay(RoomPause, _time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await _delivery.SettleAsync(_producer, _time, cancel);
-            if (!handedOver) cancel.ThrowIfCancellationRequested();
+            // The topic takes less than it said at the start, or it did not say. Which of them was too large is not known: some may come twice.
+            foreach (DeadLetter letter in letters) await WriteCutAsync(letter, cancel);
         }
-        KafkaError error = _delivery.Failure.Error;
-        if (!error.IsNone) cancel.ThrowIfCancellationRequested();
-        if (!_producer.FatalError.IsNone) error = _producer.FatalError;
-        if (!error.IsNone)
-            throw new SinkException($"dead letters: {_address}: message {letter.SourceOffset} of {letter.Source}: {error.Text}. {error.WayOut(_address.Topic)}");
+        else if (!error.IsNone)
+        {
+            throw Failure(letters[0], error);
+        }
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        await Task.Run(_producer.Dispose); // it waits for librdkafka's threads
-        _delivery.Dispose();
-    }
+    public ValueTask DisposeAsync() => _sink.DisposeAsync();
 
-    private unsafe bool TryHandOver(in DeadLetter letter)
+    /// <summary>Writes as much of a letter as the topic takes.</summary>
+    private async ValueTask WriteCutAsync(DeadLetter letter, CancellationToken cancel)
     {
-        ReadOnlySpan<byte> message = letter.Message.Span;
-        var headers = new MessageHeaders(7);
-        headers.Add("reason"u8, Encoding.UTF8.GetBytes(letter.Fault.Kind.Name()));
-        headers.Add("field"u8, Encoding.UTF8.GetBytes(letter.Fault.Field.Name()));
-        headers.Add("error"u8, Encoding.UTF8.GetBytes(letter.Fault.Describe(message)));
-        headers.Add("source_topic"u8, Encoding.UTF8.GetBytes(letter.Source));
-        headers.Add("source_partition"u8, letter.Shard.Value);
-        headers.Add("source_offset"u8, letter.SourceOffset);
-        headers.Add("time"u8, Encoding.UTF8.GetBytes(_time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)));
-        _delivery.Add();
-        byte none = 0;
-        fixed (byte* bytes = message) // pinned by the caller, for longer than this
+        for (int most = _maxMessageBytes; ; most /= 2)
         {
-            // An empty message is not an absent one.
-            KafkaError refusal = _producer.Produce(_topic, bytes == null ? &none : bytes, message.Length, default, ref headers, _delivery);
-            if (refusal.IsNone) return true;
-            _delivery.Withdraw();
-            if (refusal.Code == ErrorCodes.QueueFull) return false;
-            _delivery.Fail(refusal, _address.Topic);
-            return true;
+            KafkaError error = await _sink.ProduceAsync([MessageOf(letter, most)], cancel);
+            if (error.IsNone) return;
+            if (error.Kind != KafkaErrorKind.MessageTooLarge || most < SmallestMaxMessageBytes) throw Failure(letter, error);
         }
     }
+
+    private OutgoingMessage MessageOf(in DeadLetter letter, int mostBytes)
+    {
+        List<KeyValuePair<string, string>> headers =
+        [
+            new(DeadLetterHeaders.Reason, letter.Fault.Kind.Name()),
+            new(DeadLetterHeaders.Field, letter.Fault.Field.Name()),
+            new(DeadLetterHeaders.Error, letter.Fault.Describe(letter.Message.Span)),
+            new(DeadLetterHeaders.SourceTopic, letter.Source),
+            new(DeadLetterHeaders.SourcePartition, letter.Shard.ToString()),
+            new(DeadLetterHeaders.SourceOffset, letter.SourceOffset.ToString(CultureInfo.InvariantCulture)),
+            new(DeadLetterHeaders.Time, _time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)),
+        ];
+        // Another header and a number with all its digits allowed for.
+        int room = mostBytes - BatchBytes - headers.Sum(h => h.Key.Length + Encoding.UTF8.GetByteCount(h.Value) + HeaderBytes);
+        if (letter.Message.Length <= room) return new OutgoingMessage(letter.Message, headers);
+        int kept = Math.Max(0, room - DeadLetterHeaders.Truncated.Length - HeaderBytes - HeaderBytes);
+        headers.Add(new(DeadLetterHeaders.Truncated, letter.Message.Length.ToString(CultureInfo.InvariantCulture)));
+        _log?.Invoke(new KafkaLogLine(
+            Level: 4, "CUT", $"topic {_address.Topic} takes messages of at most {mostBytes} bytes: of the {letter.Message.Length} bytes of message {letter.SourceOffset} of partition {letter.Shard} "
+            + $"of {letter.Source} the first {kept} are in its dead letter. Raise max.message.bytes of the topic; the message is whole where it came from"));
+        return new OutgoingMessage(letter.Message[..kept], headers);
+    }
+
+    private SinkException Failure(in DeadLetter letter, KafkaError error) =>
+        new($"dead letters: {_address}: message {letter.SourceOffset} of {letter.Source}, or one behind it: {error.Text}. {error.WayOut(_address.Topic)}");
 }

@@ -7,8 +7,8 @@ namespace Sheaf.Kafka;
 /// <summary>Segments as messages of one topic or several, checked once; each flusher worker takes a client of its own. Immutable; any thread.</summary>
 public sealed class KafkaOutput
 {
-    /// <summary>What a message needs besides its value: key, headers, and the batch around it.</summary>
-    internal const int MessageOverhead = 1024;
+    /// <summary>What a segment's message needs besides its value: key, headers, and the batch around it.</summary>
+    public const int MessageOverhead = 1024;
 
     private readonly KafkaConfig _config;
     private readonly Action<KafkaLogLine>? _log;
@@ -17,8 +17,9 @@ public sealed class KafkaOutput
     private KafkaOutput(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
     {
         Options = options;
-        MaxMessageBytes = maxMessageBytes;
         _config = options.ToConfig(maxMessageBytes);
+        // A property of the client may be lower than what the topics take.
+        MaxMessageBytes = Math.Min(maxMessageBytes, _config.MaxMessageBytes ?? maxMessageBytes);
         _log = log;
         _time = time;
     }
@@ -26,7 +27,7 @@ public sealed class KafkaOutput
     /// <summary>How segments leave.</summary>
     public KafkaOutputOptions Options { get; }
 
-    /// <summary>The largest message, in bytes, that every topic takes.</summary>
+    /// <summary>The largest message, in bytes, that every topic takes, and the client.</summary>
     public int MaxMessageBytes { get; }
 
     /// <summary>Asks the brokers for the topics and their limits. Waits for brokers that are away.</summary>
@@ -63,8 +64,7 @@ public sealed class KafkaOutput
         int? smallest = null;
         foreach (string name in options.Address.Topics)
         {
-            KafkaTopic topic = KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel)
-                ?? throw Missing(options, name, error, events.LastError);
+            KafkaTopic topic = Find(options, name, client, events, time, cancel);
             if (topic.MaxMessageBytes is not { } limit)
             {
                 log?.Invoke(new KafkaLogLine(
@@ -76,6 +76,23 @@ public sealed class KafkaOutput
         }
         return smallest ?? needed;
     }
+
+    /// <summary>Asks the brokers for the first topic. Waits for brokers that are away.</summary>
+    /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
+    /// <exception cref="SinkException">No broker answered in time.</exception>
+    internal static async ValueTask<KafkaTopic> FindTopicAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        await Task.Run(
+            () =>
+            {
+                KafkaLibrary.EnsureLoaded();
+                var events = new ClientEvents(log);
+                using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(options.MaxSegmentBytes)), events);
+                return Find(options, options.Address.Topic, client, events, time, cancel);
+            },
+            cancel);
+
+    private static KafkaTopic Find(KafkaOutputOptions options, string name, ClientHandle client, ClientEvents events, TimeProvider time, CancellationToken cancel) =>
+        KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Missing(options, name, error, events.LastError);
 
     private static SheafException Missing(KafkaOutputOptions options, string topic, KafkaError error, KafkaError cause)
     {

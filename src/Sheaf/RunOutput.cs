@@ -33,6 +33,9 @@ internal sealed class RunOutput : IAsyncDisposable
     /// <summary>What a worker process needs to produce to the topics; null where the output is a file.</summary>
     public KafkaOutputAddress? Address => _kafka is null ? null : KafkaOutputAddress.Of(_kafka);
 
+    /// <summary>Most bytes of a span as it is written: it may be alone in its message, and a topic takes only so much.</summary>
+    public int MaxSpanBytes => _kafka is null ? int.MaxValue : Math.Max(0, _kafka.MaxMessageBytes - KafkaOutput.MessageOverhead - Segments.SegmentWriter.EnvelopeBytes);
+
     /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten; a topic is missing or takes no message as large as a segment.</exception>
     /// <exception cref="SinkException">No broker answers.</exception>
     public static async ValueTask<RunOutput> OpenAsync(ProcessSpansPlan plan, ControlBlock control, RunContext context, CancellationToken cancel)

@@ -73,7 +73,10 @@ internal sealed class SegmentRun : IAsyncDisposable
             shards, host, _control, new SupervisionOptions { MaxUnhealthy = plan.MaxUnhealthy, Backpressure = plan.Backpressure }, _gate, _metrics.FlusherUnhealthy,
             _metrics.Backpressure, context.Time, context.Logs.CreateLogger<FlusherSupervisor>());
 
-        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull) { Format = plan.InputFormat, Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout };
+        var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull)
+        {
+            Format = plan.InputFormat, Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout, MaxWrittenSpanBytes = output.MaxSpanBytes,
+        };
         _pipeline = new IngestPipeline(
             options, input.Source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
             shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell);

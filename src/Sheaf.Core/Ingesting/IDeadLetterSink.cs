@@ -11,8 +11,9 @@ public readonly record struct DeadLetter(SpanFault Fault, string Source, ShardId
 /// <summary>Where messages go that cannot be used. One writer at a time.</summary>
 public interface IDeadLetterSink : IAsyncDisposable
 {
-    /// <summary>Stores one. When it has completed, the message is safe there.</summary>
+    /// <summary>Stores some, in order. When it has completed, all of them are safe there; where it fails, some may be, and are written again.</summary>
+    /// <param name="letters">At least one.</param>
     /// <exception cref="RunStoppedException">Bad messages are to stop the run.</exception>
-    /// <exception cref="SinkException">It could not be stored.</exception>
-    ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel);
+    /// <exception cref="SinkException">Not all could be stored.</exception>
+    ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel);
 }

@@ -1,4 +1,5 @@
 using Sheaf.Buffering;
+using Sheaf.Segments;
 using Sheaf.Spans;
 
 namespace Sheaf.Ingesting;
@@ -7,7 +8,9 @@ namespace Sheaf.Ingesting;
 internal sealed class IngestLane
 {
     private readonly ISpanParser _parser;
+    private readonly PayloadSplicer _splicer = new();
     private readonly int _maxMessageBytes;
+    private readonly int _maxWrittenSpanBytes;
     private readonly long[] _storedThrough; // by shard: the source offset
     private readonly long _allStoredThrough;
 
@@ -15,6 +18,7 @@ internal sealed class IngestLane
     {
         _parser = options.Format.CreateParser();
         _maxMessageBytes = options.MaxMessageBytes;
+        _maxWrittenSpanBytes = options.MaxWrittenSpanBytes;
         _storedThrough = [.. Enumerable.Range(0, options.Shards).Select(s => s < options.Stored.Count ? options.Stored[s].Offset : StoredPosition.BeforeFirst.Offset)];
         _allStoredThrough = _storedThrough.Min();
         Block = new InputBlock(options.BlockBytes);
@@ -73,7 +77,7 @@ internal sealed class IngestLane
                 Faults.Add((i, new SpanFault(SpanFaultKind.TooLarge, SpanField.None, _maxMessageBytes)));
                 continue;
             }
-            if (!_parser.TryParse(Block.BytesOf(message), ref span, out SpanFault fault))
+            if (!_parser.TryParse(Block.BytesOf(message), ref span, out SpanFault fault) || IsTooLargeToWrite(message, span, out fault))
             {
                 if (isSettled || IsToldAlready(message)) continue;
                 Faults.Add((i, fault));
@@ -102,6 +106,15 @@ internal sealed class IngestLane
             tally.Bytes += message.Length;
             if (span.IsSegmentRoot) tally.SegmentRoots++;
         }
+    }
+
+    private bool IsTooLargeToWrite(in InputMessage message, in TraceSpan span, out SpanFault fault)
+    {
+        // An irregular payload grows with each of its edits; a regular one by less than what the splicer keeps free behind a copy.
+        bool mayBe = span.Edits.Irregular ? _maxWrittenSpanBytes < int.MaxValue : message.Length > _maxWrittenSpanBytes - 2 * PayloadSplicer.Slack;
+        bool isTooLarge = mayBe && _splicer.MostBytesOf(Block.BytesOf(message), span.Edits) > _maxWrittenSpanBytes;
+        fault = isTooLarge ? new SpanFault(SpanFaultKind.TooLargeForOutput, SpanField.None, _maxWrittenSpanBytes) : default;
+        return isTooLarge;
     }
 
     // A block's dead letters are written before anything of it is stored for its first shard.

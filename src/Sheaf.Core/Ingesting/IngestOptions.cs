@@ -31,6 +31,12 @@ public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 
     /// </summary>
     public int LeadBlocks { get; init; } = 128;
 
+    /// <summary>
+    /// Most bytes that a span may have as it is written, since a span alone is the smallest message that there is. A larger one is a dead letter: buffered, it would end every run
+    /// that comes to write it. See <see cref="Segments.SegmentWriter.EnvelopeBytes"/>.
+    /// </summary>
+    public int MaxWrittenSpanBytes { get; init; } = int.MaxValue;
+
     /// <summary>How long a buffer may take that does not answer, once the run is told to stop. What it has not taken by then is not stored.</summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
 

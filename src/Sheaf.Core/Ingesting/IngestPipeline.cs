@@ -40,13 +40,7 @@ public sealed class IngestPipeline : IDisposable
     private long _nextBlock;
     private bool _ended;
     private int _waitingForBuffer;
-    private long _messages;
-
-    // Owned by whoever is in the turn of the dead letters.
-    private readonly SemaphoreSlim _deadLetterTurn = new(1, 1);
-    private long _bad;
-    private long _badInARow;
-    private long _lastBad;
+    private readonly SemaphoreSlim _deadLetterTurn = new(1, 1); // the sink has one writer at a time
 
     /// <param name="rules">Read once per block, so that a reload takes effect.</param>
     /// <param name="clockMoved">Called when a shard's clock has moved, to wake its worker.</param>
@@ -365,38 +359,32 @@ public sealed class IngestPipeline : IDisposable
     private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
     {
         // Who has no bad message waits for nobody's: an output for dead letters that is away holds up those who need it.
-        long before = Interlocked.Add(ref _messages, lane.Block.Messages.Length) - lane.Block.Messages.Length;
+        DeadLetterTally tally = _intakes[lane.Shards.First].DeadLetters;
+        long before = tally.Begin(lane.Block.Messages.Length, lane.Block.Assignment);
         if (lane.Faults.Count == 0) return;
+        ShardId shard = lane.Block.Shard ?? new ShardId(0);
+        var letters = new List<DeadLetter>(lane.Faults.Count);
+        string? excess = null;
+        for (int i = 0; i < lane.Faults.Count && excess is null; i++)
+        {
+            (int index, SpanFault fault) = lane.Faults[i];
+            InputMessage message = lane.Block.Messages[index];
+            letters.Add(new DeadLetter(fault, _source.Name, shard, message.SourceOffset, lane.Block.Buffer.Slice(message.Start, message.Length)));
+            excess = tally.CountBad(before + index + 1, limits);
+        }
         await _deadLetterTurn.WaitAsync(abort);
         try
         {
-            await WriteDeadLettersAsync(lane, before, limits, abort);
+            await _deadLetters.WriteAsync(letters, abort);
         }
         finally
         {
             _deadLetterTurn.Release();
         }
-    }
-
-    private async ValueTask WriteDeadLettersAsync(IngestLane lane, long before, DeadLetterLimits limits, CancellationToken abort)
-    {
-        ShardId shard = lane.Block.Shard ?? new ShardId(0);
-        foreach ((int index, SpanFault fault) in lane.Faults)
-        {
-            InputMessage message = lane.Block.Messages[index];
-            var letter = new DeadLetter(fault, _source.Name, shard, message.SourceOffset, lane.Block.Buffer.Slice(message.Start, message.Length));
-            await _deadLetters.WriteAsync(letter, abort);
-            _counters.CountDeadLetter(shard, message.Length);
-            long number = before + index + 1;
-            _badInARow = number == _lastBad + 1 ? _badInARow + 1 : 1;
-            _lastBad = number;
-            _bad++;
-            if (limits.Exceeded(Volatile.Read(ref _messages), _bad, _badInARow) is { } reason)
-            {
-                throw new RunStoppedException(
-                    $"{reason}. The last one: {_source.Name}, {message.SourceOffset}: {fault.Describe(letter.Message.Span)}.");
-            }
-        }
+        foreach (DeadLetter letter in letters) _counters.CountDeadLetter(shard, letter.Message.Length);
+        if (excess is null) return;
+        string place = lane.Block.Shard is null ? _source.Name : $"partition {shard} of {_source.Name}";
+        throw new RunStoppedException($"{place}: {excess}. The last one, at {letters[^1].SourceOffset}: {letters[^1].Fault.Describe(letters[^1].Message.Span)}.");
     }
 
     /// <summary>Holds the input while what became due some blocks ago is still waiting to be flushed.</summary>
@@ -480,6 +468,9 @@ public sealed class IngestPipeline : IDisposable
 
         /// <summary>The clock behind the last block with messages: an idle shard's clock goes on from there. Owned by the holder of <see cref="Owning"/>.</summary>
         public long MessageClockMs { get; set; } = long.MinValue;
+
+        /// <summary>Of a file, whose shards share their input, that of the first shard counts. Owned by the holder of <see cref="Owning"/>.</summary>
+        public DeadLetterTally DeadLetters { get; } = new();
 
         /// <summary>The assignment of which a block was left out. Owned by the holder of <see cref="Owning"/>.</summary>
         public long GivenUp { get; set; }

@@ -56,6 +56,11 @@ internal sealed class PayloadSplicer
         return growth;
     }
 
+    /// <summary>Bytes of a payload as it is written, at most: whether it is its segment's root is decided later.</summary>
+    public int MostBytesOf(ReadOnlySpan<byte> payload, in PayloadEdits edits) => payload.Length + (edits.Irregular
+        ? Math.Max(GrowthOfIrregular(payload, true), GrowthOfIrregular(payload, false))
+        : Math.Max(GrowthOf(edits, true), GrowthOf(edits, false)));
+
     /// <summary>Copies a payload with its edits, and returns the number of bytes written: its length and its growth.</summary>
     /// <param name="destination">Has room for <see cref="Slack"/> bytes more, whose content is lost.</param>
     public int Copy(ReadOnlySpan<byte> payload, in PayloadEdits edits, bool isSegment, Span<byte> destination)

@@ -20,6 +20,9 @@ public sealed class SegmentWriter(SegmentRules rules)
     private static ReadOnlySpan<byte> Closing => "]}"u8;
     private const int FlushIdLength = 32;
 
+    /// <summary>What a message has besides its spans, at most.</summary>
+    public static int EnvelopeBytes { get; } = (int)SizeOf(PartHead, 0);
+
     /// <summary>
     /// Writes one segment behind what is in the batch already, and returns the number of its messages: more than one where they are parts.
     /// </summary>

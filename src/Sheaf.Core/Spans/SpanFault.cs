@@ -27,6 +27,9 @@ public enum SpanFaultKind : byte
     /// <summary>More bytes than a message may have.</summary>
     TooLarge,
 
+    /// <summary>A span that would be larger than the output takes, alone in its segment's message.</summary>
+    TooLargeForOutput,
+
     /// <summary>A required field is absent.</summary>
     Missing,
 
@@ -69,7 +72,7 @@ public enum SpanField : byte
 /// <summary>A refusal of the parser, as a value: what, which field, where.</summary>
 /// <param name="Position">
 /// Byte offset in the message where the fault was seen; the start of the value where a field is named, and the message's closing brace where that
-/// field is missing.
+/// field is missing. Of a message that is too large: how many bytes are allowed.
 /// </param>
 public readonly record struct SpanFault(SpanFaultKind Kind, SpanField Field, int Position)
 {

@@ -21,7 +21,9 @@ internal static class SpanFaultText
         SpanFaultKind.InvalidUtf8 => $"not UTF-8: {Excerpt(message, fault.Position)} at byte {Number(fault.Position)}",
         SpanFaultKind.NotAnObject => $"not an object: the message is {TypeOf(message, fault.Position)}, {Value(message, fault.Position)}",
         SpanFaultKind.TooDeep => $"nested deeper than {Number(JsonSpanParser.MaxDepth)} levels at byte {Number(fault.Position)}",
-        SpanFaultKind.TooLarge => $"{Number(message.Length)} bytes, {Number(JsonSpanParser.MaxLength)} are allowed",
+        SpanFaultKind.TooLarge => $"{Number(message.Length)} bytes, {Number(fault.Position)} are allowed",
+        SpanFaultKind.TooLargeForOutput => $"{Number(message.Length)} bytes: with is_segment and its segment's id more than the {Number(fault.Position)} bytes that the output takes of one span "
+            + "(max.message.bytes of its topics, less what stands around a span)",
         SpanFaultKind.Missing => $"{fault.Field.Name()}: missing, needs {Needs(fault.Field)}",
         SpanFaultKind.Null => $"{fault.Field.Name()}: null at byte {Number(fault.Position)}, needs {Needs(fault.Field)}",
         SpanFaultKind.WrongType =>
@@ -98,20 +100,13 @@ internal static class SpanFaultText
         text = text[Math.Min(position, text.Length)..];
         while (!text.IsEmpty)
         {
-            OperationStatus status = Rune.DecodeFromUtf8(text, out Rune rune, out int bytes);
-            string shown = status != OperationStatus.Done
-                ? string.Concat(text[..bytes].ToArray().Select(b => $"\\x{b:X2}"))
-                : IsPrintable(rune) ? rune.ToString() : $"\\u{rune.Value:X4}";
+            string shown = PrintableText.First(text, out int bytes);
             if (excerpt.Length + shown.Length > MaxExcerpt) return excerpt.Append('…').ToString();
             excerpt.Append(shown);
             text = text[bytes..];
         }
         return excerpt.ToString();
     }
-
-    private static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not
-        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.SpaceSeparator);
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

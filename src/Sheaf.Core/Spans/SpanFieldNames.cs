@@ -33,6 +33,7 @@ public static class SpanFieldNames
         SpanFaultKind.NotAnObject => "not_an_object",
         SpanFaultKind.TooDeep => "too_deep",
         SpanFaultKind.TooLarge => "too_large",
+        SpanFaultKind.TooLargeForOutput => "too_large_for_output",
         SpanFaultKind.Missing => "missing",
         SpanFaultKind.Null => "null",
         SpanFaultKind.WrongType => "wrong_type",

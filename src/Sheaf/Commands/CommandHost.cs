@@ -13,6 +13,9 @@ internal sealed record CommandHost(
     TimeProvider Time,
     Action<int> Exit)
 {
+    /// <summary>Standard output for bytes that must not be touched.</summary>
+    public Func<Stream> OpenOut { get; init; } = Console.OpenStandardOutput;
+
     public static CommandHost OfThisProcess() => new(
         Console.Out,
         ErrorConsole.OfThisProcess(),
@@ -22,10 +25,11 @@ internal sealed record CommandHost(
         Environment.Exit);
 
     /// <summary>Tells every fault of a configuration; the exit code to end with.</summary>
-    public int Refuse(IReadOnlyList<ConfigurationFault> faults)
+    /// <param name="help">The command whose help says more.</param>
+    public int Refuse(IReadOnlyList<ConfigurationFault> faults, string help = "process-spans")
     {
         string head = faults.Count == 1 ? "sheaf: the configuration has a fault; nothing was started" : $"sheaf: the configuration has {faults.Count} faults; nothing was started";
-        Error.WriteLine(string.Join('\n', [head, .. faults.Select(f => "  " + f), "see sheaf process-spans --help, or docs/configuration.md"]));
+        Error.WriteLine(string.Join('\n', [head, .. faults.Select(f => "  " + f), $"see sheaf {help} --help, or docs/{(help == "process-spans" ? "configuration.md" : "operations.md")}"]));
         return ExitCode.Configuration;
     }
 }

@@ -23,7 +23,7 @@ internal static class ConfigCommand
     private static Command WithOptions(CommandHost host, string name, string description, Func<CommandHost, EffectiveOptions, int> action)
     {
         var command = new Command(name, description);
-        var options = new CommandLineLayer(command);
+        var options = new CommandLineLayer(command, OptionTable.All);
         command.SetAction(parsed => action(host, ConfigurationSources.Of(host.Machine, options.Read(parsed), host.Variables).Read()));
         return command;
     }

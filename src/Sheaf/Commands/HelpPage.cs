@@ -16,6 +16,8 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         Command command = parseResult.CommandResult.Command;
         if (command.Options.Any(o => o.Name == OptionTable.Input.CommandLineName))
             output.Write(Options(command));
+        else if (DlqCommand.OptionsOf(command) is { } table)
+            output.Write(DlqOptions(command, table));
         else if (command.Hidden)
             output.Write(command.Description + "\n"); // of which the library says nothing
         else
@@ -48,14 +50,34 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         return runs ? text.Append(Codes()).Append(Examples).ToString() : text.ToString();
     }
 
-    private static void Append(StringBuilder text, OptionSpec option)
+    private static string DlqOptions(Command command, IReadOnlyList<OptionSpec> table)
+    {
+        var text = new StringBuilder();
+        string place = string.Concat(command.Arguments.Select(a => a.Name + " "));
+        text.Append(CultureInfo.InvariantCulture, $"{command.Description}\n\nUsage:\n  sheaf dlq {command.Name} {place}--dead-letter {DlqOptionTable.DeadLetter.Placeholder} [options]\n\n");
+        foreach (Argument argument in command.Arguments) text.Append(CultureInfo.InvariantCulture, $"Argument:\n  {argument.Name}\n      {argument.Description}\n\n");
+        text.Append("Options:\n");
+        foreach (OptionSpec option in table) Append(text, option, isWatched: false);
+        text.Append("""
+              -?, -h, --help
+                  Print this page.
+
+            --kafka-config, --log-level and --config can also be given as SHEAF_… variables; the first two in the file that --config names, too: what
+            a run needs to be let in by the brokers holds here as it is.
+
+            """);
+        return text.Append(Codes()).Append(DlqExamples).ToString();
+    }
+
+    /// <param name="isWatched">Whether the command reads its file again while it goes on.</param>
+    private static void Append(StringBuilder text, OptionSpec option, bool isWatched = true)
     {
         text.Append("  ").Append(option.CommandLineName).Append(option.IsFlag ? "" : " ").Append(option.Placeholder);
         text.Append(CultureInfo.InvariantCulture, $"\n      {option.Summary}\n      ");
         // A choice's words and a path's form stand beside the name already.
         if (!option.IsFlag && !option.Placeholder.Contains('|', StringComparison.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"{char.ToUpperInvariant(option.Range[0])}{option.Range[1..]}; ");
         text.Append(option.Required ? "required" : $"default: {option.DefaultText}");
-        text.Append(option.Reloadable ? "; can change during a run\n" : "\n");
+        text.Append(isWatched && option.Reloadable ? "; can change during a run\n" : "\n");
     }
 
     private static string RootEnd() => Codes() + Examples;
@@ -67,6 +89,17 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
             text.Append(CultureInfo.InvariantCulture, $"  {code,3}  {meaning}\n");
         return text.ToString();
     }
+
+    private const string DlqExamples = """
+
+        Examples:
+          sheaf dlq list --dead-letter kafka://broker:9092/dead-spans --since 2h
+          sheaf dlq show 0:17 --dead-letter kafka://broker:9092/dead-spans
+          sheaf dlq redrive --dead-letter kafka://broker:9092/dead-spans --reason missing
+          sheaf dlq redrive --dead-letter kafka://broker:9092/dead-spans --reason missing --group mended-clients --send
+          sheaf dlq redrive --dead-letter file:sheaf-dead-letters.jsonl --to kafka://broker:9092/ingest-spans --rate 500/s --send
+
+        """;
 
     private const string Examples = """
 

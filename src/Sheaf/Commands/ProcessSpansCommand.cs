@@ -12,7 +12,7 @@ internal static class ProcessSpansCommand
     public static Command Create(CommandHost host, RunSpans run)
     {
         var command = new Command(Name, "Assemble spans into segments: JSON lines in, one message per segment out.");
-        var options = new CommandLineLayer(command);
+        var options = new CommandLineLayer(command, OptionTable.All);
         command.SetAction((parsed, _) => InvokeAsync(host, run, options.Read(parsed)));
         return command;
     }

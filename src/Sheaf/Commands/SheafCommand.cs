@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Sheaf.Configuration;
 
 namespace Sheaf.Commands;
@@ -24,6 +25,7 @@ internal static class SheafCommand
         var root = new RootCommand("Sheaf assembles trace spans into segments.");
         root.Subcommands.Add(ProcessSpansCommand.Create(host, run));
         root.Subcommands.Add(ConfigCommand.Create(host));
+        root.Subcommands.Add(DlqCommand.Create(host));
         root.Subcommands.Add(DevCommand.Create());
         root.Subcommands.Add(FlusherWorkerCommand.Create(host));
 
@@ -44,7 +46,8 @@ internal static class SheafCommand
         var faults = new List<string>(parsed.Errors.Select(e => e.Message.TrimEnd('.')));
         IEnumerable<string> known = [.. command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name), .. command.Options.Select(o => o.Name)];
         if (parsed.UnmatchedTokens.Count > 0 && faults.Count > 0) faults[0] += NearestName.Hint(parsed.UnmatchedTokens[0], known);
-        string name = command is RootCommand ? "sheaf" : "sheaf " + command.Name;
+        string name = "sheaf";
+        for (CommandResult at = parsed.CommandResult; at.Parent is CommandResult parent; at = parent) name = name.Insert("sheaf".Length, " " + at.Command.Name);
         host.Error.WriteLine(string.Join('\n', faults.Select(f => "sheaf: " + f).Append($"see {name} --help")));
         return ExitCode.Configuration;
     }

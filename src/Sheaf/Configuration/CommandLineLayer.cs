@@ -4,17 +4,17 @@ using System.CommandLine.Parsing;
 namespace Sheaf.Configuration;
 
 /// <summary>
-/// The options of the table on a command. The parser only finds names and their words; what the words mean, and every fault,
+/// The options of a table on a command. The parser only finds names and their words; what the words mean, and every fault,
 /// is decided where the environment and the file are read too.
 /// </summary>
 internal sealed class CommandLineLayer
 {
     private readonly List<(OptionSpec Spec, Option Option)> _options = [];
 
-    /// <summary>Adds every option of the table to a command.</summary>
-    public CommandLineLayer(Command command)
+    /// <summary>Adds options to a command.</summary>
+    public CommandLineLayer(Command command, IReadOnlyList<OptionSpec> table)
     {
-        foreach (OptionSpec spec in OptionTable.All)
+        foreach (OptionSpec spec in table)
         {
             Option option = spec.IsFlag
                 ? new Option<bool>(spec.CommandLineName) { Arity = ArgumentArity.ZeroOrOne }
@@ -47,7 +47,7 @@ internal sealed class CommandLineLayer
         return new ConfigurationLayer(values, faults);
     }
 
-    private static void AddUnmatched(IReadOnlyList<string> words, List<ConfigurationFault> faults)
+    private void AddUnmatched(IReadOnlyList<string> words, List<ConfigurationFault> faults)
     {
         bool valueOfUnknown = false;
         foreach (string word in words)
@@ -56,7 +56,7 @@ internal sealed class CommandLineLayer
             if (isName)
             {
                 string name = word.Split('=')[0];
-                faults.Add(new ConfigurationFault(name, "there is no such option" + NearestName.Hint(name, OptionTable.All.Select(o => o.CommandLineName)), OptionSource.CommandLine));
+                faults.Add(new ConfigurationFault(name, "there is no such option" + NearestName.Hint(name, _options.Select(o => o.Spec.CommandLineName)), OptionSource.CommandLine));
                 valueOfUnknown = !word.Contains('=', StringComparison.Ordinal);
                 continue;
             }

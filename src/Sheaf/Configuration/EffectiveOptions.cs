@@ -13,8 +13,10 @@ internal sealed class EffectiveOptions
     private readonly Dictionary<OptionSpec, EffectiveValue> _values = [];
 
     /// <param name="layers">The strongest first.</param>
-    public EffectiveOptions(Machine machine, IReadOnlyList<ConfigurationLayer> layers)
+    /// <param name="table">The options that matter to the command; what the layers say of others is passed over. Null: all of <see cref="OptionTable"/>.</param>
+    public EffectiveOptions(Machine machine, IReadOnlyList<ConfigurationLayer> layers, IReadOnlyList<OptionSpec>? table = null)
     {
+        table ??= OptionTable.All;
         Machine = machine;
         var faults = new List<ConfigurationFault>();
         foreach (ConfigurationLayer layer in layers)
@@ -22,6 +24,7 @@ internal sealed class EffectiveOptions
             faults.AddRange(layer.Faults);
             foreach (GivenValue given in layer.Values)
             {
+                if (!table.Contains(given.Option)) continue;
                 // Also looked at where a stronger source has the option: it would fail on the day that one goes away.
                 if (given.Option.TryRead(given.Text, out object? value, out string? canonical))
                     _values.TryAdd(given.Option, new EffectiveValue(value, canonical, given.Source));
@@ -29,7 +32,7 @@ internal sealed class EffectiveOptions
                     faults.Add(ConfigurationFault.OutOfRange(given));
             }
         }
-        foreach (OptionSpec option in OptionTable.All)
+        foreach (OptionSpec option in table)
         {
             if (_values.ContainsKey(option) || option.Default is null) continue;
             string text = option.Default(machine);

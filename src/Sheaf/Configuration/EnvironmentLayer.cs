@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Text.RegularExpressions;
+using Sheaf.Kafka;
 
 namespace Sheaf.Configuration;
 
@@ -9,7 +10,10 @@ internal static partial class EnvironmentLayer
     public const string Prefix = "SHEAF_";
 
     /// <summary>Variables of Sheaf that are no options.</summary>
-    private static readonly string[] NoOptions = ["SHEAF_CONFORMANCE_DIR", "SHEAF_FAULT_POINTS", "SHEAF_FUZZ_CASES", "SHEAF_KILLS", "SHEAF_SEED"];
+    private static readonly string[] NoOptions =
+    [
+        "SHEAF_CONFORMANCE_DIR", "SHEAF_FAULT_POINTS", "SHEAF_FUZZ_CASES", "SHEAF_KILLS", KafkaLibrary.PathVariable, "SHEAF_SEED", "SHEAF_TEST_KAFKA", "SHEAF_TEST_KAFKA_DIR",
+    ];
 
     /// <summary>The variables of this process that are for Sheaf.</summary>
     public static IReadOnlyDictionary<string, string> OfThisProcess()

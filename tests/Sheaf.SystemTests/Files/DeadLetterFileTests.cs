@@ -72,11 +72,11 @@ public sealed class DeadLetterFileTests : IDisposable
     public async Task A_large_message_is_not_copied_as_a_whole()
     {
         await using var file = new DeadLetterFile("/dev/null", new FixedTime());
-        await file.WriteAsync(Letter([1]), default);
+        await file.WriteAsync([Letter([1])], default);
         byte[] message = new byte[20_000_000];
         Array.Fill(message, (byte)'"');
         long before = GC.GetAllocatedBytesForCurrentThread();
-        ValueTask writing = file.WriteAsync(Letter(message), default);
+        ValueTask writing = file.WriteAsync([Letter(message)], default);
         Assert.True(writing.IsCompletedSuccessfully);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2_000_000);
         await writing;
@@ -94,7 +94,7 @@ public sealed class DeadLetterFileTests : IDisposable
     public async Task The_other_way_is_to_stop()
     {
         await using var stop = new StopOnDeadLetter();
-        RunStoppedException stopped = await Assert.ThrowsAsync<RunStoppedException>(async () => await stop.WriteAsync(Letter([.. "{}"u8]), default));
+        RunStoppedException stopped = await Assert.ThrowsAsync<RunStoppedException>(async () => await stop.WriteAsync([Letter([.. "{}"u8])], default));
         Assert.Contains("in.jsonl:77", stopped.Message, StringComparison.Ordinal);
         Assert.Contains("trace_id", stopped.Message, StringComparison.Ordinal);
     }
@@ -104,7 +104,7 @@ public sealed class DeadLetterFileTests : IDisposable
     private static async Task WriteAsync(string path, params byte[][] messages)
     {
         await using var file = new DeadLetterFile(path, new FixedTime());
-        foreach (byte[] message in messages) await file.WriteAsync(Letter(message), default);
+        await file.WriteAsync([.. messages.Select(Letter)], default);
     }
 
     private static byte[] MessageOf(string line)

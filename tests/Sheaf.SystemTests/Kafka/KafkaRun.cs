@@ -70,8 +70,9 @@ internal sealed class KafkaRun : IAsyncDisposable
         List<string> all =
         [
             "process-spans", "--summary", "json", "--log-level", "information", "--input", input, "--auto-offset-reset", "earliest",
-            "--max-segment-bytes", "900KiB", "--max-batch-time-ms", "50", "--flusher-processes", "2", "--kafka-config", "fetch.wait.max.ms=50", "--shutdown-timeout", "20",
+            "--max-batch-time-ms", "50", "--flusher-processes", "2", "--kafka-config", "fetch.wait.max.ms=50", "--shutdown-timeout", "20",
         ];
+        if (!words.Contains("--max-segment-bytes")) all.AddRange(["--max-segment-bytes", "900KiB"]);
         if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
         if (Redis is not null) all.AddRange(["--buffer", Redis.Uri]);
         SheafProcess instance = SheafProcess.Start(Folder, new Dictionary<string, string>(Variables), [.. all, .. words]);

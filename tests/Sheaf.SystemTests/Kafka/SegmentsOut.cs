@@ -80,8 +80,12 @@ public sealed class SegmentsOut(KafkaBroker broker) : KafkaTest(broker)
         Spans.SpanFault fault = new(Spans.SpanFaultKind.WrongType, Spans.SpanField.TraceId, 12);
         await using (KafkaDeadLetterSink sink = await KafkaDeadLetterSink.OpenAsync(OutputTo(topic), null, new TestClock(), default))
         {
-            await sink.WriteAsync(new Ingesting.DeadLetter(fault, "ingest-spans", new Spans.ShardId(5), 1234, bad), default);
-            await sink.WriteAsync(new Ingesting.DeadLetter(new(Spans.SpanFaultKind.Empty, Spans.SpanField.None, 0), "ingest-spans", new Spans.ShardId(5), 1235, default), default);
+            await sink.WriteAsync(
+                [
+                    new(fault, "ingest-spans", new Spans.ShardId(5), 1234, bad),
+                    new(new(Spans.SpanFaultKind.Empty, Spans.SpanField.None, 0), "ingest-spans", new Spans.ShardId(5), 1235, default),
+                ],
+                default);
         }
         IReadOnlyList<ReceivedMessage> received = await TestMember.ReadToEndAsync(Broker.Brokers, topic);
         Assert.Equal(bad, received[0].Value);

@@ -42,14 +42,17 @@ public sealed class RecordingSink(Random? chance = null) : ISegmentSink
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }
 
-/// <summary>Keeps dead letters.</summary>
+/// <summary>Keeps dead letters, and how many came together.</summary>
 public sealed class DeadLetterList : IDeadLetterSink
 {
     public List<(DeadLetter Letter, byte[] Message)> Letters { get; } = [];
 
-    public ValueTask WriteAsync(DeadLetter letter, CancellationToken cancel)
+    public List<int> Writes { get; } = [];
+
+    public ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel)
     {
-        Letters.Add((letter, letter.Message.ToArray()));
+        Writes.Add(letters.Count);
+        foreach (DeadLetter letter in letters) Letters.Add((letter, letter.Message.ToArray()));
         return ValueTask.CompletedTask;
     }
 

@@ -34,7 +34,13 @@ internal sealed class TestHost
 
     public string Error => _error.ToString();
 
-    public CommandHost Host => new(new StringWriter(_out), new ErrorConsole(new StringWriter(_error), isTerminal: false, () => 80), Variables, Machine, TimeProvider.System, _ => { });
+    /// <summary>What was written to standard output as bytes.</summary>
+    public MemoryStream OutBytes { get; } = new();
+
+    public CommandHost Host => new(new StringWriter(_out), new ErrorConsole(new StringWriter(_error), isTerminal: false, () => 80), Variables, Machine, TimeProvider.System, _ => { })
+    {
+        OpenOut = () => OutBytes,
+    };
 
     public Task<int> RunAsync(params string[] words) => SheafCommand.RunAsync(words, Host, (plan, context, _) =>
     {

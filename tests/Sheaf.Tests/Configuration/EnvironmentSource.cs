@@ -43,6 +43,8 @@ public class EnvironmentSource
     [InlineData("SHEAF_REDIS_PORT_6379_TCP_PROTO")]
     [InlineData("SHEAF_CONFORMANCE_DIR")]
     [InlineData("SHEAF_FAULT_POINTS")]
+    [InlineData("SHEAF_LIBRDKAFKA")]
+    [InlineData("SHEAF_TEST_KAFKA_DIR")]
     public void Variables_that_are_not_meant_for_options_are_passed_over(string name)
     {
         ConfigurationLayer layer = Read((name, "tcp://10.0.0.1:9090"));

@@ -77,6 +77,93 @@ public class IngestPipelineTests
     }
 
     [Fact]
+    public async Task The_dead_letters_of_a_block_are_written_together_and_before_anything_of_it_is_stored()
+    {
+        TestMessage[] input = [.. Enumerable.Range(0, 30).Select(i => new TestMessage(Encoding.UTF8.GetBytes($"bad {i}"))), .. RandomInput.Messages(1, 5, shards: 1)];
+        using var run = new PipelineRun(input, Rules);
+        await run.RunAsync();
+        Assert.Equal([30], run.DeadLetters.Writes);
+        Assert.Equal(30, run.Counters.DeadLetters(new ShardId(0)));
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task Each_partition_has_a_row_of_its_own()
+    {
+        // One after the other over both partitions: a row of six for the input as a whole, of three in each.
+        List<TestMessage> input = [.. RandomInput.Messages(1, 10, shards: 1).Select(m => m with { Shard = 0 }), .. RandomInput.Messages(2, 10, shards: 1).Select(m => m with { Shard = 1 })];
+        for (int i = 0; i < 3; i++) input.InsertRange(10, [new TestMessage("bad"u8.ToArray(), 0, 0), new TestMessage("bad"u8.ToArray(), 0, 1)]);
+        using var run = new PipelineRun(input, Rules, shards: 2) { IngestRules = new(DropRules.None, new DeadLetterLimits(1, 3)) };
+        await run.RunAsync();
+        Assert.Equal(6, run.DeadLetters.Letters.Count);
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task A_partition_of_rubbish_stops_the_run_however_good_the_others_are_and_is_named()
+    {
+        TestMessage[] good = [.. RandomInput.Messages(1, 40, shards: 1).Select(m => m with { Shard = 0 })];
+        TestMessage[] input = [.. good.SelectMany(m => (TestMessage[])[m, new TestMessage("bad"u8.ToArray(), 0, 1)])];
+        using var run = new PipelineRun(input, Rules, shards: 2) { IngestRules = new(DropRules.None, new DeadLetterLimits(1, 5)) };
+        RunStoppedException e = await Assert.ThrowsAsync<RunStoppedException>(() => run.RunAsync());
+        Assert.StartsWith("partition 1 of test input: 6 messages in a row", e.Message, StringComparison.Ordinal);
+        Assert.Contains("The last one, at 11: ", e.Message, StringComparison.Ordinal);
+        run.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public async Task The_share_of_bad_messages_is_that_of_their_partition()
+    {
+        // Of 4000 messages 60 are bad; of the 1000 of partition 1 that is more than the 5 % that are allowed.
+        TestMessage[] input =
+        [
+            .. RandomInput.Messages(1, 3000, shards: 1).Select(m => m with { Shard = 0 }),
+            .. RandomInput.Messages(2, 1000, shards: 1).Select((m, i) => i % 16 == 0 ? new TestMessage("bad"u8.ToArray(), 0, 1) : m with { Shard = 1 }),
+        ];
+        using var run = new PipelineRun(input, Rules, shards: 2) { IngestRules = new(DropRules.None, new DeadLetterLimits(0.05, 0)) };
+        RunStoppedException e = await Assert.ThrowsAsync<RunStoppedException>(() => run.RunAsync());
+        Assert.StartsWith("partition 1 of test input: ", e.Message, StringComparison.Ordinal);
+        Assert.Contains("dead-letter-max-ratio", e.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string> Growing =>
+    [
+        "",
+        ",\"is_segment\":null,\"attributes\":null",
+        ",\"attributes\":{\"sentry.segment.id\":null}",
+        ",\"attributes\":{}" + string.Concat(Enumerable.Repeat(",\"attributes\":{}", 50)), // every occurrence is edited
+    ];
+
+    [Theory]
+    [MemberData(nameof(Growing))]
+    public async Task A_span_that_the_output_would_not_take_is_a_dead_letter_and_one_that_it_just_takes_is_produced(string fields)
+    {
+        const string Envelope = "{\"flush_id\":\"00000000000000000000000000000000\",\"spans\":[]}";
+        byte[] span = Encoding.UTF8.GetBytes(
+            $$"""{"trace_id":"{{1:x32}}","span_id":"{{2:x16}}","parent_span_id":"{{1:x16}}","project_id":1,"organization_id":1,"start_timestamp":1,"end_timestamp":2,"received":3,"retention_days":9,"status":"ok"{{fields}}}""");
+        using var unlimited = new PipelineRun([new TestMessage(span)], Rules);
+        await unlimited.RunAsync();
+        int written = Assert.Single(unlimited.Sink.Messages).Body.Length - Envelope.Length;
+        Assert.True(written > span.Length);
+
+        using var enough = new PipelineRun([new TestMessage(span)], Rules) { Options = new IngestOptions(1, 1) { MaxWrittenSpanBytes = written } };
+        await enough.RunAsync();
+        Assert.Single(enough.Sink.Messages);
+
+        using var tooLittle = new PipelineRun([new TestMessage(span)], Rules) { Options = new IngestOptions(1, 1) { MaxWrittenSpanBytes = written - 1 } };
+        await tooLittle.RunAsync();
+        (DeadLetter letter, byte[] message) = Assert.Single(tooLittle.DeadLetters.Letters);
+        Assert.Equal(SpanFaultKind.TooLargeForOutput, letter.Fault.Kind);
+        Assert.Equal(span, message);
+        Assert.Contains($"{span.Length} bytes: with is_segment and its segment's id more than the {written - 1} bytes", letter.Fault.Describe(message), StringComparison.Ordinal);
+        tooLittle.AssertLedgerAddsUp();
+    }
+
+    [Fact]
+    public void The_room_around_a_span_is_that_of_a_part_of_a_segment() =>
+        Assert.Equal("{\"flush_id\":\"00000000000000000000000000000000\",\"skip_enrichment\":true,\"spans\":[]}".Length, SegmentWriter.EnvelopeBytes);
+
+    [Fact]
     public async Task A_message_longer_than_allowed_is_a_dead_letter_whole()
     {
         byte[] large = Encoding.UTF8.GetBytes("{\"x\":\"" + new string('y', 5000) + "\"}");
@@ -84,6 +171,7 @@ public class IngestPipelineTests
         await run.RunAsync();
         (DeadLetter letter, byte[] message) = Assert.Single(run.DeadLetters.Letters);
         Assert.Equal(SpanFaultKind.TooLarge, letter.Fault.Kind);
+        Assert.Equal($"{large.Length} bytes, 1000 are allowed", letter.Fault.Describe(message));
         Assert.Equal(large, message);
     }
 

@@ -158,7 +158,7 @@ public sealed class SpanFaultTests
     public void Every_kind_and_field_has_a_frozen_name()
     {
         Assert.Equal(
-            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large missing null wrong_type wrong_length not_hex out_of_range",
+            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large too_large_for_output missing null wrong_type wrong_length not_hex out_of_range",
             string.Join(' ', Enum.GetValues<SpanFaultKind>().Select(kind => kind.Name())));
         Assert.Equal(
             "message trace_id span_id project_id organization_id start_timestamp end_timestamp received retention_days status parent_span_id is_segment name attributes",
