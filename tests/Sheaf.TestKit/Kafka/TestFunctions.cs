@@ -4,7 +4,7 @@ using Sheaf.Kafka.Native;
 
 namespace Sheaf.TestKit.Kafka;
 
-/// <summary>Functions of librdkafka that only tests need: the mock cluster, and creating topics.</summary>
+/// <summary>Functions of librdkafka that only tests need: the mock cluster, and creating and deleting topics.</summary>
 internal static unsafe partial class TestFunctions
 {
     private const string Name = LibRdKafka.Name;
@@ -53,6 +53,15 @@ internal static unsafe partial class TestFunctions
 
     [LibraryImport(Name)]
     public static partial void rd_kafka_CreateTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint rd_kafka_DeleteTopic_new(string topic);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DeleteTopic_destroy(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DeleteTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
 
     [LibraryImport(Name)]
     public static partial nint rd_kafka_event_CreateTopics_result(nint @event);
