@@ -22,6 +22,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
 
     // Most of the stream closes by its root's timeout while it is read. The spans of Ends close nothing and are never flushed: a run is over when its output has stopped growing.
     private static readonly string[] Rules = ["--timeout", "60s", "--root-timeout", "2s", "--max-segment-bytes", "900KiB"];
+    private const string Assigned = " is this instance's, from offset ";
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(5);
@@ -114,9 +115,6 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         of.Add("garbage", (double)allocated / messages);
     }
 
-    /// <summary>What the processes had used when the output had so many messages.</summary>
-    private readonly record struct Sample(double Seconds, long Messages, double Own, double Workers, double Redis, double Broker, long Allocated, long Peak);
-
     private async Task ProductAsync(string name, string[] words, int round)
     {
         string output = NewTopic();
@@ -126,7 +124,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         var start = new ProcessStartInfo(arguments.Sheaf,
         [
             "process-spans", "--input", $"kafka://{broker.Brokers}/{_input}?group=load-{Environment.ProcessId}-{_runs}", "--output", $"kafka://{broker.Brokers}/{output}", "--auto-offset-reset", "earliest",
-            "--flusher-processes", Partitions.ToString(CultureInfo.InvariantCulture), "--summary", "json", .. Rules, .. words, .. arguments.Words,
+            "--flusher-processes", Partitions.ToString(CultureInfo.InvariantCulture), "--summary", "json", "--log-level", "information", .. Rules, .. words, .. arguments.Words,
         ])
         {
             RedirectStandardError = true,
@@ -137,12 +135,13 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         start.Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
         start.Environment[StartupHook.FolderVariable] = allocations;
         using Process sheaf = Process.Start(start)!;
-        List<Sample> samples = [];
+        var watch = new RunWatch(sheaf, broker.ProcessId, redis.ProcessId, allocations);
+        Sample last = default;
         string said = "";
         try
         {
-            Task<string> error = sheaf.StandardError.ReadToEndAsync();
-            await WatchAsync(sheaf, output, allocations, samples);
+            Task<string> error = watch.ReadErrorAsync(Assigned);
+            last = await WatchAsync(watch, output);
             if (!sheaf.HasExited)
             {
                 using Process kill = Process.Start("kill", ["-TERM", sheaf.Id.ToString(CultureInfo.InvariantCulture)]);
@@ -157,8 +156,9 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         }
         broker.DeleteTopic(output);
         JsonElement summary = Summary(name, sheaf.ExitCode, said);
+        if (summary.GetProperty("produced").GetInt64() != arguments.Spans || !summary.GetProperty("adds_up").GetBoolean()) throw new InvalidOperationException($"{name}: not every span was produced:\n{said}");
         (_segments, _segmentBytes) = (summary.GetProperty("segments").GetInt64(), (int)(summary.GetProperty("bytes_out").GetInt64() / summary.GetProperty("segments").GetInt64()));
-        Note(name, samples, round);
+        Note(name, watch.Began, last, round);
     }
 
     private static JsonElement Summary(string name, int exitCode, string said)
@@ -168,39 +168,31 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         return JsonDocument.Parse(last).RootElement;
     }
 
-    /// <summary>Looks at everything until the output has stopped growing.</summary>
-    private async Task WatchAsync(Process sheaf, string output, string allocations, List<Sample> samples)
+    /// <summary>Looks at everything until the output has stopped growing; what the processes had used when it grew for the last time.</summary>
+    private async Task<Sample> WatchAsync(RunWatch watch, string output)
     {
         var options = new KafkaConsumerOptions { Address = new KafkaAddress(broker.Brokers, [output], "watch", []) };
         using var watcher = KafkaConsumer.Read(options, []);
-        long start = Stopwatch.GetTimestamp();
-        double grown = 0;
-        while (!sheaf.HasExited)
+        Sample last = default;
+        long seen = 0;
+        while (!watch.HasEnded)
         {
             long messages = 0;
             for (int p = 0; p < Partitions; p++)
                 if (watcher.QueryWatermarks(p, out _, out long high, TimeSpan.FromSeconds(5)).IsNone) messages += high;
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            if (samples.Count == 0 || messages > samples[^1].Messages)
-            {
-                int[] workers = [.. ProcessMeter.Children(sheaf.Id)];
-                samples.Add(new Sample(seconds, messages, ProcessMeter.Cpu(sheaf.Id), workers.Sum(ProcessMeter.Cpu), ProcessMeter.Cpu(redis.ProcessId), ProcessMeter.Cpu(broker.ProcessId),
-                    StartupHook.Allocated(allocations, sheaf.Id) + workers.Sum(w => StartupHook.Allocated(allocations, w)), ProcessMeter.PeakBytes(sheaf.Id) + workers.Sum(ProcessMeter.PeakBytes)));
-                grown = seconds;
-            }
-            if (samples[^1].Messages > 0 && seconds - grown > Quiet.TotalSeconds) return;
-            if (seconds > MostTime.TotalSeconds) throw new InvalidOperationException($"sheaf was not done within {MostTime}");
+            if (messages > seen) (last, seen) = (watch.Take(), messages);
+            else if (seen > 0 && watch.Seconds - last.Seconds > Quiet.TotalSeconds) break;
+            if (watch.Seconds > MostTime.TotalSeconds) throw new InvalidOperationException($"sheaf was not done within {MostTime}");
             await Task.Delay(Look);
         }
+        return last;
     }
 
-    /// <summary>Figures between a tenth and nine tenths of the output: start and end are apart. Each message stands for as many spans as any.</summary>
-    private void Note(string name, List<Sample> samples, int round)
+    /// <summary>Figures from when it had its partitions to the last message: compiling is in them, starting and joining the group are not.</summary>
+    private void Note(string name, Sample from, Sample to, int round)
     {
-        Sample last = samples[^1];
-        Sample from = samples.First(s => s.Messages >= last.Messages / 10), to = samples.First(s => s.Messages >= last.Messages * 9 / 10);
-        double spans = arguments.Spans * (double)(to.Messages - from.Messages) / last.Messages, seconds = to.Seconds - from.Seconds;
-        Measurements.Line($"  {name}: {spans / seconds:N0} spans/s, {(to.Own - from.Own + to.Workers - from.Workers) * 1e6 / spans:F2} us a span, {last.Seconds:F1} s in all");
+        double spans = arguments.Spans, seconds = to.Seconds - from.Seconds;
+        Measurements.Line($"  {name}: {spans / seconds:N0} spans/s, {(to.Own - from.Own + to.Workers - from.Workers) * 1e6 / spans:F2} us a span, {to.Seconds:F1} s in all");
         if (round == 0) return;
         Measurements of = Of(name);
         of.Add("rate", spans / seconds);
@@ -209,8 +201,8 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         of.Add("redis", (to.Redis - from.Redis) * 1e6 / spans);
         of.Add("broker", (to.Broker - from.Broker) * 1e6 / spans);
         of.Add("garbage", (to.Allocated - from.Allocated) / spans);
-        of.Add("peak", last.Peak);
-        of.Add("wall", last.Seconds);
+        of.Add("peak", to.Peak);
+        of.Add("wall", to.Seconds);
     }
 
     /// <summary>Fills the input: every trace in one partition, at the times of the generated stream; then a span per partition that moves the clock past every deadline.</summary>
