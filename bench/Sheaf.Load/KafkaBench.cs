@@ -79,7 +79,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
             Measurements.Line($"| {name} | {of.Median("rate"):N0} | {of.Median("MB/s"):N0} | {of.Median("own"):F2} | {of.Median("broker"):F2} | {of.Median("garbage"):N0} |");
         }
         Console.WriteLine();
-        Console.WriteLine("| Kafka to Kafka | spans/s | of the consume floor | of the produce floor | us/span, sheaf | us/span, its workers | us/span, redis | us/span, broker | B garbage/span | peak MB | whole run, s |");
+        Console.WriteLine("| Kafka to Kafka | spans/s | of the consume floor | of the produce floor | us/span, sheaf | us/span, its workers | us/span, redis | us/span, broker | B garbage/span, 2nd half | peak MB | whole run, s |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         foreach (string name in variants)
         {
@@ -136,12 +136,12 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         start.Environment[StartupHook.FolderVariable] = allocations;
         using Process sheaf = Process.Start(start)!;
         var watch = new RunWatch(sheaf, broker.ProcessId, redis.ProcessId, allocations);
-        Sample last = default;
+        List<(long Messages, Sample Used)> samples = [];
         string said = "";
         try
         {
             Task<string> error = watch.ReadErrorAsync(Assigned);
-            last = await WatchAsync(watch, output);
+            await WatchAsync(watch, output, samples);
             if (!sheaf.HasExited)
             {
                 using Process kill = Process.Start("kill", ["-TERM", sheaf.Id.ToString(CultureInfo.InvariantCulture)]);
@@ -156,9 +156,11 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         }
         broker.DeleteTopic(output);
         JsonElement summary = Summary(name, sheaf.ExitCode, said);
+        if (samples.Count == 0) throw new InvalidOperationException($"{name}: nothing was produced:\n{said}");
         if (summary.GetProperty("produced").GetInt64() != arguments.Spans || !summary.GetProperty("adds_up").GetBoolean()) throw new InvalidOperationException($"{name}: not every span was produced:\n{said}");
         (_segments, _segmentBytes) = (summary.GetProperty("segments").GetInt64(), (int)(summary.GetProperty("bytes_out").GetInt64() / summary.GetProperty("segments").GetInt64()));
-        Note(name, watch.Began, last, round);
+        Sample last = samples[^1].Used, half = samples.First(s => s.Messages >= samples[^1].Messages / 2).Used;
+        Note(name, watch.Began, half, last, round);
     }
 
     private static JsonElement Summary(string name, int exitCode, string said)
@@ -168,28 +170,25 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         return JsonDocument.Parse(last).RootElement;
     }
 
-    /// <summary>Looks at everything until the output has stopped growing; what the processes had used when it grew for the last time.</summary>
-    private async Task<Sample> WatchAsync(RunWatch watch, string output)
+    /// <summary>Looks at everything until the output has stopped growing, and notes what the processes have used each time that it grew.</summary>
+    private async Task WatchAsync(RunWatch watch, string output, List<(long Messages, Sample Used)> samples)
     {
         var options = new KafkaConsumerOptions { Address = new KafkaAddress(broker.Brokers, [output], "watch", []) };
         using var watcher = KafkaConsumer.Read(options, []);
-        Sample last = default;
-        long seen = 0;
         while (!watch.HasEnded)
         {
             long messages = 0;
             for (int p = 0; p < Partitions; p++)
                 if (watcher.QueryWatermarks(p, out _, out long high, TimeSpan.FromSeconds(5)).IsNone) messages += high;
-            if (messages > seen) (last, seen) = (watch.Take(), messages);
-            else if (seen > 0 && watch.Seconds - last.Seconds > Quiet.TotalSeconds) break;
+            if (messages > (samples.Count == 0 ? 0 : samples[^1].Messages)) samples.Add((messages, watch.Take()));
+            else if (samples.Count > 0 && watch.Seconds - samples[^1].Used.Seconds > Quiet.TotalSeconds) return;
             if (watch.Seconds > MostTime.TotalSeconds) throw new InvalidOperationException($"sheaf was not done within {MostTime}");
             await Task.Delay(Look);
         }
-        return last;
     }
 
-    /// <summary>Figures from when it had its partitions to the last message: compiling is in them, starting and joining the group are not.</summary>
-    private void Note(string name, Sample from, Sample to, int round)
+    /// <summary>Figures from when it had its partitions to the last message: compiling is in them, starting and joining the group are not. Garbage from half of the output on, when the buffer has grown.</summary>
+    private void Note(string name, Sample from, Sample half, Sample to, int round)
     {
         double spans = arguments.Spans, seconds = to.Seconds - from.Seconds;
         Measurements.Line($"  {name}: {spans / seconds:N0} spans/s, {(to.Own - from.Own + to.Workers - from.Workers) * 1e6 / spans:F2} us a span, {to.Seconds:F1} s in all");
@@ -200,7 +199,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         of.Add("workers", (to.Workers - from.Workers) * 1e6 / spans);
         of.Add("redis", (to.Redis - from.Redis) * 1e6 / spans);
         of.Add("broker", (to.Broker - from.Broker) * 1e6 / spans);
-        of.Add("garbage", (to.Allocated - from.Allocated) / spans);
+        of.Add("garbage", (to.Allocated - half.Allocated) / (spans / 2));
         of.Add("peak", to.Peak);
         of.Add("wall", to.Seconds);
     }
