@@ -76,7 +76,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         foreach (string name in _names.Except(variants))
         {
             Measurements of = _figures[name];
-            Measurements.Line($"| {name} | {of.Median("rate"):N0} | {of.Median("MB/s"):N0} | {of.Median("own"):F2} | {of.Median("broker"):F2} | {of.Median("garbage"):N0} |");
+            Measurements.Line($"| {name} | {of.Median("rate"):N0} | {of.Median("MB/s"):N0} | {of.Median("own"):F2} | {OfBroker(of)} | {of.Median("garbage"):N0} |");
         }
         Console.WriteLine();
         Console.WriteLine("| Kafka to Kafka | spans/s | of the consume floor | of the produce floor | us/span, sheaf | us/span, its workers | us/span, redis | us/span, broker | B garbage/span, 2nd half | peak MB | whole run, s |");
@@ -86,9 +86,11 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
             Measurements of = _figures[name];
             double perSegment = arguments.Spans / (double)_segments;
             double ofConsume = of.Median("rate") / _figures[ConsumeFloor].Median("rate"), ofProduce = of.Median("rate") / perSegment / _figures[ProduceFloor].Median("rate");
-            Measurements.Line($"| {name} | {of.Median("rate"):N0} | {ofConsume:F2} | {ofProduce:F2} | {of.Median("own"):F2} | {of.Median("workers"):F2} | {of.Median("redis"):F2} | {of.Median("broker"):F2} | {of.Median("garbage"):F1} | {of.Median("peak") / 1e6:N0} | {of.Median("wall"):F1} |");
+            Measurements.Line($"| {name} | {of.Median("rate"):N0} | {ofConsume:F2} | {ofProduce:F2} | {of.Median("own"):F2} | {of.Median("workers"):F2} | {of.Median("redis"):F2} | {OfBroker(of)} | {of.Median("garbage"):F1} | {of.Median("peak") / 1e6:N0} | {of.Median("wall"):F1} |");
         }
     }
+
+    private string OfBroker(Measurements of) => broker.ProcessId == 0 ? "not known" : of.Median("broker").ToString("F2", CultureInfo.InvariantCulture);
 
     private async Task FloorAsync(string name, int round, long messages, long bytes, Func<string, Task> run)
     {
