@@ -18,6 +18,10 @@ internal sealed record LoadArguments
           --no-file          leave out what writes a file
           --in-process       the pipeline in this process again and again, warm, instead of child processes
           --redis            the Redis engine on a redis-server of its own: append, claim, read, remove, beside SET, GET, DEL of the same bytes
+          --kafka BROKERS    from topic to topic with either engine, beside librdkafka alone, on these brokers (host:port[,…]; processor time of theirs is not known then), or
+                             start: a broker of its own from the folder SHEAF_TEST_KAFKA_DIR (default 500000 spans)
+          --variant NAME=…   with --kafka, may be repeated: the memory engine once more, with these words for process-spans: --variant 'once=--delivery exactly-once'
+          -- WORDS           with --kafka: words for process-spans in every variant
           --memory           memory over live payload with every span alive at the end of the input, instead of speed
 
         Ratios are to count what can be relied on: compare them, not seconds, and only those of one run.
@@ -33,10 +37,21 @@ internal sealed record LoadArguments
     public bool Memory { get; private init; }
     public bool Redis { get; private init; }
 
+    /// <summary>Brokers, "start" for some of its own, or null for a benchmark without Kafka.</summary>
+    public string? Kafka { get; private init; }
+
+    /// <summary>Names and words of further variants with Kafka.</summary>
+    public IReadOnlyList<(string Name, string[] Words)> Variants { get; private init; } = [];
+
+    /// <summary>Words for process-spans in every variant with Kafka.</summary>
+    public IReadOnlyList<string> Words { get; private init; } = [];
+
     /// <exception cref="FormatException">An option is unknown or has a value out of range.</exception>
     public static LoadArguments Parse(string[] words)
     {
         var arguments = new LoadArguments();
+        int end = Array.IndexOf(words, "--");
+        if (end >= 0) (arguments, words) = (arguments with { Words = words[(end + 1)..] }, words[..end]);
         for (int i = 0; i < words.Length; i++)
         {
             string option = words[i];
@@ -50,11 +65,17 @@ internal sealed record LoadArguments
                 "--no-file" => arguments with { WriteFiles = false },
                 "--in-process" => arguments with { InProcess = true },
                 "--memory" => arguments with { Memory = true },
+                "--kafka" => arguments with { Kafka = Next(), Spans = words.Contains("--spans") ? arguments.Spans : 500_000 },
+                "--variant" => arguments with { Variants = [.. arguments.Variants, Variant(Next())] },
                 "--redis" => arguments with { Redis = true },
                 _ => throw new FormatException($"unknown option {option}"),
             };
 
             string Next() => ++i < words.Length ? words[i] : throw new FormatException($"{option} needs a value");
+
+            (string, string[]) Variant(string text) => text.Split('=', 2) is [{ Length: > 0 } name, { } rest]
+                ? (name, rest.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                : throw new FormatException($"{option} is {text}; it must be NAME=WORDS");
 
             long Number(long most, bool again = false)
             {

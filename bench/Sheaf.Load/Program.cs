@@ -13,6 +13,11 @@ try
         await new RedisBench(arguments).RunAsync();
         return 0;
     }
+    if (arguments.Kafka is not null)
+    {
+        await KafkaBench.RunAsync(arguments);
+        return 0;
+    }
     string input = await Input.EnsureAsync(arguments.Folder, arguments.Spans, CancellationToken.None);
     var benchmark = new Benchmark(arguments, input, CancellationToken.None);
     if (arguments.Memory) await benchmark.MemoryAsync();

@@ -44,6 +44,8 @@ public sealed record KafkaOutputOptions
         KafkaConfig config = new KafkaConfig()
             .Set("bootstrap.servers", Address.Brokers)
             .Set("compression.type", Compression)
+            // A worker hands over a whole batch and waits for it, so nothing comes that a message could wait for. (While less than a millisecond of a wait is left, librdkafka 2.0 spins.)
+            .Set("linger.ms", "0")
             // librdkafka allows 1000 to 1000000000.
             .Set("message.max.bytes", Math.Clamp(maxMessageBytes, 1000, 1_000_000_000).ToString(System.Globalization.CultureInfo.InvariantCulture));
         foreach ((string name, string value) in Address.Properties) config.Set(name, value);

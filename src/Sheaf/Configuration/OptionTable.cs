@@ -103,7 +103,7 @@ internal static class OptionTable
         Name = "auto-offset-reset",
         Group = OptionGroup.Kafka,
         Summary = "Where to begin in a partition of which the group has committed nothing.",
-        Details = "`error` ends the run instead. The default is the original's: a new group begins with what comes.",
+        Details = "`error` ends the run instead. A new group begins with what comes, unless it is told otherwise; the original's begins with what is there (`earliest`).",
         Default = _ => "latest",
         DefaultText = "latest",
     });
@@ -311,8 +311,8 @@ internal static class OptionTable
         Name = "flusher-isolation",
         Group = OptionGroup.Workers,
         Summary = "Flusher workers are threads of this process, or processes of their own.",
-        Details = "A process can be killed when it hangs, and takes nothing else with it when it crashes; it costs some memory and a start of a fraction of a second. Spans that wait in the memory of this process are out of its reach, so it needs a Redis buffer; and an output that can be cut back to its last whole line, which a file can and a pipe cannot. The default is the safer one of what is possible.",
-        DefaultText = "process with a Redis buffer and an output in a file, else thread",
+        Details = "A process can be killed when it hangs, and takes nothing else with it when it crashes; it costs some memory and a start of a fraction of a second. Spans that wait in the memory of this process are out of its reach, so it needs a Redis buffer; and an output that processes can share: Kafka, or a file, which can be cut back to its last whole line where a pipe cannot. The default is the safer one of what is possible.",
+        DefaultText = "process with a Redis buffer and an output in a file or Kafka, else thread",
         Example = "process",
     });
 

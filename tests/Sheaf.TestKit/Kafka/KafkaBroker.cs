@@ -71,6 +71,9 @@ public sealed unsafe class KafkaBroker : IDisposable
     /// <summary>Its bootstrap servers.</summary>
     public string Brokers { get; }
 
+    /// <summary>The broker's process, where it was started here; else 0.</summary>
+    public int ProcessId => Kind == KafkaBrokerKind.Started ? int.Parse(File.ReadAllText(Path.Combine(_folder!.Root, "1", "pid")), CultureInfo.InvariantCulture) : 0;
+
     /// <summary>Whether it can say what a topic's configuration is, and keeps to it.</summary>
     public bool HasTopicConfiguration => Kind != KafkaBrokerKind.Mock;
 
@@ -107,6 +110,19 @@ public sealed unsafe class KafkaBroker : IDisposable
         LibRdKafka.rd_kafka_queue_destroy(queue);
         LibRdKafka.rd_kafka_NewTopic_destroy(topic);
         return name;
+    }
+
+    /// <summary>Deletes a topic of a real broker; its files go after <c>file.delete.delay.ms</c>.</summary>
+    public void DeleteTopic(string name)
+    {
+        nint topic = TestFunctions.rd_kafka_DeleteTopic_new(name);
+        nint queue = LibRdKafka.rd_kafka_queue_new(_admin);
+        TestFunctions.rd_kafka_DeleteTopics(_admin, &topic, 1, 0, queue);
+        nint answer = LibRdKafka.rd_kafka_queue_poll(queue, (int)MostTime.TotalMilliseconds);
+        Xunit.Assert.True(answer != 0, $"topic {name} was not deleted within {MostTime}");
+        LibRdKafka.rd_kafka_event_destroy(answer);
+        LibRdKafka.rd_kafka_queue_destroy(queue);
+        TestFunctions.rd_kafka_DeleteTopic_destroy(topic);
     }
 
     /// <summary>Kills the broker, for real.</summary>

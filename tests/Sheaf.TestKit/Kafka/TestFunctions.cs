@@ -4,7 +4,7 @@ using Sheaf.Kafka.Native;
 
 namespace Sheaf.TestKit.Kafka;
 
-/// <summary>Functions of librdkafka that only tests need: the mock cluster.</summary>
+/// <summary>Functions of librdkafka that only tests need: the mock cluster, and deleting topics.</summary>
 internal static unsafe partial class TestFunctions
 {
     private const string Name = LibRdKafka.Name;
@@ -41,4 +41,13 @@ internal static unsafe partial class TestFunctions
 
     [LibraryImport(Name)]
     public static partial int rd_kafka_mock_broker_set_up(nint cluster, int broker);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint rd_kafka_DeleteTopic_new(string topic);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DeleteTopic_destroy(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DeleteTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
 }

@@ -73,6 +73,6 @@ public partial class NamesInDocsTests
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"\b(?:src|tests|bench|docs|samples)/[A-Za-z0-9_./-]+")]
+    [GeneratedRegex(@"\b(?:src|tests|bench|docs|samples|deploy)/[A-Za-z0-9_./-]+")]
     private static partial Regex SourcePath();
 }

@@ -94,4 +94,17 @@ public class KafkaConfigTests
         Assert.Equal(
             "transactional.id=x, enable.idempotence=true, acks=all", KafkaProducer.WithDelivery(new KafkaConfig().Set("transactional.id", "x")).Describe());
     }
+
+    [Theory]
+    [InlineData("", "0")]
+    [InlineData("7", "7")]
+    public void A_batch_of_segments_waits_for_no_others_unless_told_to(string given, string expected)
+    {
+        KafkaConfig config = new KafkaOutputOptions
+        {
+            Address = new KafkaAddress("b:1", ["t"], "", []),
+            Config = given.Length > 0 ? new KafkaConfig().Set("linger.ms", given) : new KafkaConfig(),
+        }.ToConfig(1 << 20);
+        Assert.Equal(expected, config.Properties.Single(p => p.Key == "linger.ms").Value);
+    }
 }
