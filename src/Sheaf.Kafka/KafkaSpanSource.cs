@@ -354,7 +354,11 @@ public sealed class KafkaSpanSource : ISpanSource
             long start = known?.Offset + 1 ?? await RetryAsync(() => Task.FromResult(FindStart(partition)));
             starts.Add(new StartPlace(partition, start, firstAssignment + starts.Count));
             StoredPosition stored = known ?? new StoredPosition(start - 1, long.MinValue);
-            await _owner!.BeginAsync(new ShardId(partition), starts[^1].Assignment, stored, _givenUp.Token);
+            await RetryAsync(async () =>
+            {
+                await _owner!.BeginAsync(new ShardId(partition), starts[^1].Assignment, stored, _givenUp.Token);
+                return stored;
+            });
         }
         return new Answer(rebalance, starts.ToImmutable());
     }
@@ -364,7 +368,11 @@ public sealed class KafkaSpanSource : ISpanSource
     {
         PartitionOffset[] committed = [new(partition, 0)];
         if (!Answered(_consumer!.Committed(committed, BrokerTime))) return null;
-        if (committed[0].Offset >= 0) return committed[0].Offset;
+        if (committed[0].Offset >= 0)
+        {
+            _owner!.MissWhatWasRead(new ShardId(partition), committed[0].Offset);
+            return committed[0].Offset;
+        }
         if (_input.Options.AutoOffsetReset == AutoOffsetReset.Error)
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: partition {partition} has no committed offset, and --auto-offset-reset is error");
         if (!Answered(_consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;

@@ -46,6 +46,10 @@ internal abstract class RunBuffer : IAsyncDisposable
     /// <inheritdoc cref="Ingesting.IShardOwner.TakeAsync"/>
     public abstract ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
 
+    /// <summary>The shard is read on from behind this position.</summary>
+    /// <exception cref="BufferUnavailableException">Try again.</exception>
+    public virtual ValueTask BeginAsync(ShardId shard, StoredPosition stored, CancellationToken cancel) => default;
+
     /// <inheritdoc cref="Ingesting.IShardOwner.ReadOnFrom"/>
     public abstract long ReadOnFrom(ShardId shard);
 

@@ -319,6 +319,13 @@ public sealed class IngestPipeline : IDisposable
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
                 if (!IsCurrent(block, batch.Shard)) return false;
             }
+            catch (ClaimLapsedException e) when (block.Assignment > 0)
+            {
+                // Another process was given the shard, and this one will be told. What was read of it is not stored, and so not counted: the other one reads it.
+                _trouble?.Invoke(e);
+                _intakes[batch.Shard.Value].GivenUp = block.Assignment;
+                return false;
+            }
             catch (BufferLostException e)
             {
                 _counters.CountLoss(batch.Shard);
