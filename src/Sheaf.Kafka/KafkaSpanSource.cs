@@ -24,6 +24,9 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
     /// <summary>How often the clocks of idle shards move.</summary>
     public TimeSpan IdleInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How often the brokers are asked whether partitions that were read to their end still end there.</summary>
+    public TimeSpan EndInterval { get; init; } = TimeSpan.FromMilliseconds(250);
+
     /// <summary>How long the pipeline may be full before the partitions are paused: what was fetched is dropped then, and fetched again.</summary>
     public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -67,6 +70,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private long _fullSince;
     private long _lastCommit;
     private long _lastIdle;
+    private EndProbe? _probe;
 
     /// <summary>Joins nothing yet.</summary>
     public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, Action<KafkaLogLine>? log, TimeProvider time)
@@ -97,6 +101,12 @@ public sealed class KafkaSpanSource : ISpanSource
         /// <summary>Since when everything of it is read; 0 while there is more, or nobody can tell.</summary>
         public long EndSince { get; set; }
 
+        /// <summary>Where it ended then.</summary>
+        public long EndOffset { get; set; }
+
+        /// <summary>When a broker last said that it still ends there.</summary>
+        public long EndedAt { get; set; }
+
         public long Committed { get; set; } = PartitionOffset.None;
     }
 
@@ -109,6 +119,7 @@ public sealed class KafkaSpanSource : ISpanSource
     {
         _owner = owner;
         _consumer = KafkaConsumer.Join(_input.Options, _log);
+        _probe = new EndProbe(_consumer, _time);
         new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
     }
 
@@ -200,8 +211,8 @@ public sealed class KafkaSpanSource : ISpanSource
         PollOutcome outcome = _consumer!.Poll(_batch, PollTime, _options.MaxBatchTime);
         while (_partitions.Count > 0 && TakeBlock() is { } block) _waiting.Enqueue(block);
         long now = _time.GetTimestamp();
-        foreach (int end in _batch.Ends)
-            if (_partitions.TryGetValue(end, out Partition? partition)) partition.EndSince = now;
+        foreach (PartitionOffset end in _batch.Ends)
+            if (_partitions.TryGetValue(end.Partition, out Partition? partition)) (partition.EndSince, partition.EndedAt, partition.EndOffset) = (now, now, end.Offset);
         AnswerRebalance();
         if (_time.GetElapsedTime(_lastIdle, now) >= _options.IdleInterval)
         {
@@ -270,10 +281,20 @@ public sealed class KafkaSpanSource : ISpanSource
     private void TellIdle(long now)
     {
         if (_waiting.Count > 0 || _isPaused) return;
+        // A broker that does not answer may hold what the segments here wait for: their clock stands with the last word of it.
+        if (_probe!.TakeAnswer() is { } answer)
+        {
+            foreach (PartitionOffset end in answer.Ends)
+            {
+                if (_partitions.TryGetValue(end.Partition, out Partition? asked) && asked.EndOffset == end.Offset && asked.EndSince != 0 && asked.EndSince <= answer.AskedAt)
+                    asked.EndedAt = answer.AskedAt;
+            }
+        }
+        _probe.Ask([.. _partitions.Where(p => p.Value.EndSince != 0 && _time.GetElapsedTime(p.Value.EndedAt, now) >= _options.EndInterval).Select(p => p.Key)]);
         foreach ((int number, Partition partition) in _partitions)
         {
             if (partition.EndSince == 0) continue;
-            long idle = (long)(_time.GetElapsedTime(partition.EndSince, now) - _options.ClockSlack).TotalMilliseconds;
+            long idle = (long)(_time.GetElapsedTime(partition.EndSince, partition.EndedAt) - _options.ClockSlack).TotalMilliseconds;
             if (idle > 0 && !_ready.Writer.TryWrite(new Ready(null, new ShardId(number), partition.Assignment, idle))) return;
         }
     }
@@ -348,7 +369,7 @@ public sealed class KafkaSpanSource : ISpanSource
             if (partition >= _input.Partitions)
             {
                 throw new SourceException(string.Create(CultureInfo.InvariantCulture,
-                    $"Kafka: {_input.Options.Address}: the topic has more partitions now than the {_input.Partitions} that it had at the start: start again"));
+                    $"Kafka: {_input.Options.Address}: the topic has partition {partition} now, and had {_input.Partitions} at the start: start again, as a supervisor does by itself. Nothing is lost"));
             }
             StoredPosition? known = await RetryAsync(() => _owner!.TakeAsync(new ShardId(partition), _givenUp.Token).AsTask());
             long start = known?.Offset + 1 ?? await RetryAsync(() => Task.FromResult(FindStart(partition)));
@@ -382,7 +403,8 @@ public sealed class KafkaSpanSource : ISpanSource
     private bool Answered(KafkaError error)
     {
         if (error.IsNone) return true;
-        if (KafkaConsumer.NeedsAPerson(error.Kind))
+        if (error.Kind == KafkaErrorKind.UnknownTopic) _consumer!.NoteUnknownTopic();
+        else if (KafkaConsumer.NeedsAPerson(error.Kind))
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: {error.Text}. {error.WayOut(_input.Options.Address.Topic)}");
         Tell(4, "OFFSETS", error.Text);
         return false;

@@ -43,7 +43,8 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         }
     }
 
-    private static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
+    /// <summary>Asks once. No error, or why it cannot be told. Blocks for half a second at most, and runs no callback.</summary>
+    internal static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
     {
         partitions = 0;
         Metadata* metadata;

@@ -85,7 +85,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
         {
             reader.Poll(batch, TimeSpan.FromMilliseconds(50));
             for (int i = 0; i < batch.Count; i++) read.Add((batch[i].Partition, batch[i].Offset, System.Text.Encoding.UTF8.GetString(batch[i].Key)));
-            foreach (int end in batch.Ends) ends.Add(end);
+            foreach (PartitionOffset end in batch.Ends) ends.Add(end.Partition);
         });
         Assert.All(read.Where(m => m.Partition == 0), m => Assert.True(m.Offset >= 3));
         Assert.Equal(27, read.Count);
