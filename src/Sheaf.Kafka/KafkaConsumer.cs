@@ -36,7 +36,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     private KafkaConsumer(KafkaConsumerOptions options, ClientHandle client, ClientEvents events)
     {
         Address = options.Address;
-        _absence = new TopicAbsence(options, client);
+        _absence = new TopicAbsence(options, this);
         _client = client;
         _events = events;
         _topicName = NativeText.ToZeroEnded(Address.Topic);

@@ -13,12 +13,15 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     // A topic that was created a moment ago is not known to every broker yet.
     private static readonly TimeSpan Propagation = TimeSpan.FromSeconds(3);
 
+    // A question that brokers may leave open: they have answered another one just before.
+    private static readonly TimeSpan LimitPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
     /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
     /// <returns>Null where there is an error.</returns>
     internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
         CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
-            ? new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout, time, cancel))
+            ? new KafkaTopic(name, partitions, ReadMaxMessageBytes(client, name, timeout < LimitPatience ? timeout : LimitPatience, time, cancel))
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
@@ -43,8 +46,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         }
     }
 
-    /// <summary>Asks once. No error, or why it cannot be told. Blocks for half a second at most, and runs no callback.</summary>
-    internal static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
+    private static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
     {
         partitions = 0;
         Metadata* metadata;
