@@ -14,7 +14,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
 
     private static readonly string[] s_shortSession = ["--max-poll-interval-ms", "6000"]; // and the session is no longer
 
-    [Fact]
+    [RealBrokerFact("it refuses commits while a group rebalances, and forgets static members")]
     public async Task Two_four_and_one_instances_under_load_add_up_over_all_of_them()
     {
         const int Turns = 30, TracesOfATurn = 20;
@@ -52,7 +52,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
         }
     }
 
-    [Fact]
+    [RealBrokerFact("it refuses commits while a group rebalances, and forgets static members")]
     public async Task A_static_member_that_restarts_within_its_session_keeps_its_partitions_and_the_others_hear_nothing_of_it()
     {
         const int Traces = 50;
@@ -78,7 +78,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(0, verified.Repeats);
     }
 
-    [Fact]
+    [RealBrokerFact("it refuses commits while a group rebalances, and forgets static members")]
     public async Task An_instance_that_sleeps_past_its_session_notices_and_only_whole_segments_come_again()
     {
         const int Traces = 200;
