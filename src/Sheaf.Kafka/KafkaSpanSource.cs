@@ -45,6 +45,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan BrokerTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LettingGo = TimeSpan.FromSeconds(10);
 
     private readonly KafkaInput _input;
     private readonly KafkaSourceOptions _options;
@@ -169,7 +170,9 @@ public sealed class KafkaSpanSource : ISpanSource
     {
         await _closing.CancelAsync();
         await _givenUp.CancelAsync();
-        if (_consumer is not null) await _ended.Task;
+        if (_consumer is not null) await _ended.Task.WaitAsync(LettingGo, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_consumer is not null && !_ended.Task.IsCompleted)
+            Tell(4, "DESTROY", "librdkafka does not let go of its client, as versions before 2.5 do not once a topic was deleted that they read; it goes with the process");
         _closing.Dispose();
         _givenUp.Dispose();
         _room.Dispose();
