@@ -138,7 +138,7 @@ public sealed unsafe class KafkaBroker : IDisposable
         TestFunctions.rd_kafka_CreatePartitions(_admin, &partitions, 1, 0, queue);
         nint answer = LibRdKafka.rd_kafka_queue_poll(queue, (int)MostTime.TotalMilliseconds);
         Xunit.Assert.True(answer != 0, $"topic {topic} was not given {total} partitions within {MostTime}");
-        Xunit.Assert.Equal("", NativeText.Read(LibRdKafka.rd_kafka_event_error_string(answer)) ?? "");
+        Xunit.Assert.Equal("Success", NativeText.Read(LibRdKafka.rd_kafka_event_error_string(answer)));
         LibRdKafka.rd_kafka_event_destroy(answer);
         LibRdKafka.rd_kafka_queue_destroy(queue);
         TestFunctions.rd_kafka_NewPartitions_destroy(partitions);
