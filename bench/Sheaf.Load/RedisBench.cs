@@ -85,6 +85,7 @@ internal sealed class RedisBench(LoadArguments arguments)
         await buffer.DiscardAsync(default);
         await buffer.BeginAsync(default);
         await using RedisSpanBuffer appender = buffer.OpenClient(), claimer = buffer.OpenClient();
+        await appender.BeginTermAsync(new ShardId(0), default);
         await claimer.TakeOverAsync(new[] { new ShardId(0) }, default);
         long batches = spans / BatchSpans;
         long stored = -1, flushed = -1;

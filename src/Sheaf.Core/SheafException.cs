@@ -16,7 +16,7 @@ public sealed class BufferUnavailableException(string message, Exception? inner 
 /// </summary>
 public sealed class BufferLostException(string message) : SheafException(message);
 
-/// <summary>Another worker has taken this claimer's shards over. The worker that sees it ends without touching anything more.</summary>
+/// <summary>Somebody else has taken this client's shards over. Who sees it touches them no more: a worker ends, an appender waits for what its group says.</summary>
 public sealed class ClaimLapsedException(string message) : SheafException(message);
 
 /// <summary>The input cannot be read. The run ends.</summary>

@@ -62,7 +62,7 @@ internal sealed class GroupOffsets : IDisposable
             if (partition >= _input.Partitions)
             {
                 throw new SourceException(string.Create(CultureInfo.InvariantCulture,
-                    $"Kafka: {_input.Options.Address}: the topic has more partitions now than the {_input.Partitions} that it had at the start: start again"));
+                    $"Kafka: {_input.Options.Address}: the topic has partition {partition} now, and had {_input.Partitions} at the start: start again, as a supervisor does by itself. Nothing is lost"));
             }
             StoredPosition? known = await RetryAsync(() => _owner.TakeAsync(new ShardId(partition), _givenUp).AsTask());
             if (known is null)
@@ -85,7 +85,11 @@ internal sealed class GroupOffsets : IDisposable
         for (int i = 0; i < partitions.Length; i++)
         {
             places.Add(new StartPlace(partitions[i], starts[i].Stored.Offset + 1, firstAssignment + i));
-            await _owner.BeginAsync(new ShardId(partitions[i]), places[i].Assignment, starts[i].Stored, starts[i].Settled, _givenUp);
+            await RetryAsync(async () =>
+            {
+                await _owner.BeginAsync(new ShardId(partitions[i]), places[i].Assignment, starts[i].Stored, starts[i].Settled, _givenUp);
+                return starts[i].Stored;
+            });
         }
         return places.MoveToImmutable();
     }
@@ -161,7 +165,12 @@ internal sealed class GroupOffsets : IDisposable
     {
         PartitionOffset[] committed = [new(partition, 0)];
         if (!Answered(_consumer.Committed(committed, BrokerTime))) return null;
-        if (committed[0].Offset >= 0) return committed[0];
+        if (committed[0].Offset >= 0)
+        {
+            // What was committed with progress waited in the memory of a process, and is read again.
+            if (ProgressMark.Parse(committed[0].Metadata) is null) _owner.MissWhatWasRead(new ShardId(partition), committed[0].Offset);
+            return committed[0];
+        }
         if (_input.Options.AutoOffsetReset == AutoOffsetReset.Error)
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: partition {partition} has no committed offset, and --auto-offset-reset is error");
         if (!Answered(_consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;
@@ -171,7 +180,8 @@ internal sealed class GroupOffsets : IDisposable
     private bool Answered(KafkaError error)
     {
         if (error.IsNone) return true;
-        if (KafkaConsumer.NeedsAPerson(error.Kind))
+        if (error.Kind == KafkaErrorKind.UnknownTopic) _consumer.NoteUnknownTopic();
+        else if (KafkaConsumer.NeedsAPerson(error.Kind))
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: {error.Text}. {error.WayOut(_input.Options.Address.Topic)}");
         Tell(error.Text);
         return false;

@@ -29,16 +29,18 @@ public sealed unsafe class KafkaConsumer : IDisposable
     private readonly ClientEvents _events;
     private readonly ClientHandle _client;
     private readonly byte[] _topicName;
+    private readonly TopicAbsence _absence;
     private nint _closing; // the queue of a consumer that leaves its group
     private bool _woken; // by Wake, whether somebody waited or not
     private volatile bool _ended;
 
-    private KafkaConsumer(KafkaAddress address, ClientHandle client, ClientEvents events)
+    private KafkaConsumer(KafkaConsumerOptions options, ClientHandle client, ClientEvents events)
     {
-        Address = address;
+        Address = options.Address;
+        _absence = new TopicAbsence(options, this);
         _client = client;
         _events = events;
-        _topicName = NativeText.ToZeroEnded(address.Topic);
+        _topicName = NativeText.ToZeroEnded(Address.Topic);
     }
 
     /// <summary>Where it reads.</summary>
@@ -60,7 +62,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     {
         var events = new ClientEvents(log);
         ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events);
-        var consumer = new KafkaConsumer(options.Address, client, events);
+        var consumer = new KafkaConsumer(options, client, events);
         using var topics = PartitionList.Of(consumer._topicName, [-1]);
         var error = new KafkaError(LibRdKafka.rd_kafka_subscribe(client, topics.Pointer));
         if (error.IsNone) return consumer;
@@ -76,7 +78,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     public static KafkaConsumer Read(KafkaConsumerOptions options, ReadOnlySpan<PartitionOffset> starts, Action<KafkaLogLine>? log = null)
     {
         var events = new ClientEvents(log);
-        var consumer = new KafkaConsumer(options.Address, ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events), events);
+        var consumer = new KafkaConsumer(options, ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events), events);
         using var list = PartitionList.Of(consumer._topicName, starts);
         var error = new KafkaError(LibRdKafka.rd_kafka_assign(consumer._client.Pointer, list.Pointer));
         if (error.IsNone) return consumer;
@@ -89,7 +91,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     /// the first message, and then for company.
     /// </summary>
     /// <param name="linger">How long the first message waits for others, where the batch is not full.</param>
-    /// <exception cref="SourceException">Only a person can mend it: no such topic, no right, offsets out of range, fenced. Retriable errors are waited out.</exception>
+    /// <exception cref="SourceException">Only a person can mend it: no such topic for <see cref="KafkaConsumerOptions.AbsencePatience"/>, no right, offsets out of range, fenced. Retriable errors are waited out.</exception>
     public PollOutcome Poll(KafkaMessageBatch into, TimeSpan timeout, TimeSpan linger = default)
     {
         into.Clear();
@@ -112,6 +114,12 @@ public sealed unsafe class KafkaConsumer : IDisposable
             if (count > 0 && count < into.Capacity && linger > TimeSpan.Zero && PendingRebalance is null)
                 count += Consume(queue, (int)Math.Min(linger.TotalMilliseconds, int.MaxValue), into.Room + count, into.Capacity - count);
             KafkaError refusal = into.Accept(count, _events);
+            if (refusal.Kind == KafkaErrorKind.UnknownTopic)
+            {
+                _absence.Note();
+                refusal = default;
+            }
+            if (refusal.IsNone) refusal = _absence.Judge();
             if (refusal.IsNone) refusal = _events.TakeRefusal();
             if (!refusal.IsNone && _closing == 0) throw Failure(refusal);
             if (PendingRebalance is not null) return PollOutcome.Rebalance;
@@ -183,6 +191,9 @@ public sealed unsafe class KafkaConsumer : IDisposable
         return new KafkaError(LibRdKafka.rd_kafka_commit(_client, list.Pointer, 1));
     }
 
+    /// <summary>The brokers have answered another question with that they do not know the topic. Where it lasts, <see cref="Poll"/> throws.</summary>
+    public void NoteUnknownTopic() => _absence.Note();
+
     /// <summary>A commit that nobody waited for has failed; each is told once.</summary>
     public bool TryTakeCommitFailure(out KafkaError failure) => _events.TryTakeCommitFailure(out failure);
 
@@ -249,6 +260,18 @@ public sealed unsafe class KafkaConsumer : IDisposable
             (low, high) = (lowest, next);
             return new KafkaError(code);
         }
+    }
+
+    /// <summary>Where partitions end now, asked of the brokers all at once: the next offset that a reader could get.</summary>
+    /// <param name="offsets">Their partitions are read, their offsets are set.</param>
+    public KafkaError QueryEnds(Span<PartitionOffset> offsets, TimeSpan timeout)
+    {
+        using var list = PartitionList.Of(_topicName, [.. offsets.ToArray().Select(o => new PartitionOffset(o.Partition, PartitionOffset.End))]);
+        var error = new KafkaError(LibRdKafka.rd_kafka_offsets_for_times(_client, list.Pointer, (int)timeout.TotalMilliseconds));
+        if (error.IsNone) error = list.FirstError();
+        if (!error.IsNone) return error;
+        for (int i = 0; i < offsets.Length; i++) offsets[i] = new PartitionOffset(list.Elements[i].Partition, list.Elements[i].Offset);
+        return default;
     }
 
     /// <summary>

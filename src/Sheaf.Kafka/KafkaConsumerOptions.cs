@@ -34,6 +34,14 @@ public sealed record KafkaConsumerOptions
     /// <summary>Static membership: a restart within the session time-out keeps its partitions. Empty: dynamic.</summary>
     public string GroupInstanceId { get; init; } = "";
 
+    /// <summary>
+    /// How long the brokers may say that there is no such topic, which was there at the start: while they restart some of them do not know it yet. As long as librdkafka itself waits for a new
+    /// topic (<c>topic.metadata.propagation.max.ms</c>).
+    /// </summary>
+    public TimeSpan AbsencePatience { get; init; } = TimeSpan.FromSeconds(30);
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>The properties that follow.</summary>
     internal KafkaConfig ToConfig()
     {

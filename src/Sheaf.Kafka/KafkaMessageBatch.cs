@@ -15,7 +15,7 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
     /// <summary>Bytes after which a block is full. A single message may be larger.</summary>
     public const int MaxBlockBytes = 16 << 20;
 
-    private readonly List<int> _ends = [];
+    private readonly List<PartitionOffset> _ends = [];
     private NativeMessage** _messages = (NativeMessage**)NativeMemory.Alloc((nuint)capacity, (nuint)sizeof(NativeMessage*));
     private int _count;
     private int _next; // messages before it are given back
@@ -26,8 +26,8 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
     /// <summary>Messages that were not moved yet.</summary>
     public int Count => _count - _next;
 
-    /// <summary>Partitions that are read to their end, as of these messages: the broker had no more when they were fetched.</summary>
-    public ReadOnlySpan<int> Ends => CollectionsMarshal.AsSpan(_ends);
+    /// <summary>Partitions that are read to their end, as of these messages, and where that is: the broker had no more when they were fetched.</summary>
+    public ReadOnlySpan<PartitionOffset> Ends => CollectionsMarshal.AsSpan(_ends);
 
     internal NativeMessage** Room => _messages;
 
@@ -99,13 +99,15 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
             }
             if (message->Error == ErrorCodes.PartitionEnd)
             {
-                if (!_ends.Contains(message->Partition)) _ends.Add(message->Partition);
+                int partition = message->Partition;
+                _ends.RemoveAll(end => end.Partition == partition);
+                _ends.Add(new PartitionOffset(partition, message->Offset));
             }
             else
             {
                 var error = new KafkaError(message->Error, System.Text.Encoding.UTF8.GetString(message->Value));
                 events.Tell(error);
-                if (refusal.IsNone && KafkaConsumer.NeedsAPerson(error.Kind)) refusal = error;
+                if (KafkaConsumer.NeedsAPerson(error.Kind) && (refusal.IsNone || refusal.Kind == KafkaErrorKind.UnknownTopic)) refusal = error; // which may pass
             }
             LibRdKafka.rd_kafka_message_destroy(message);
         }

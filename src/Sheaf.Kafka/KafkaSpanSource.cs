@@ -25,6 +25,9 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
     /// <summary>How often the clocks of idle shards move.</summary>
     public TimeSpan IdleInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How often the brokers are asked whether partitions that were read to their end still end there.</summary>
+    public TimeSpan EndInterval { get; init; } = TimeSpan.FromMilliseconds(250);
+
     /// <summary>How long the pipeline may be full before the partitions are paused: what was fetched is dropped then, and fetched again.</summary>
     public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -41,6 +44,7 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
 public sealed class KafkaSpanSource : ISpanSource
 {
     private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LettingGo = TimeSpan.FromSeconds(10);
 
     private readonly KafkaInput _input;
     private readonly KafkaSourceOptions _options;
@@ -67,6 +71,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private long _fullSince;
     private long _lastCommit;
     private long _lastIdle;
+    private EndProbe? _probe;
 
     /// <summary>Joins nothing yet.</summary>
     public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, Action<KafkaLogLine>? log, TimeProvider time)
@@ -93,6 +98,12 @@ public sealed class KafkaSpanSource : ISpanSource
 
         /// <summary>Since when everything of it is read; 0 while there is more, or nobody can tell.</summary>
         public long EndSince { get; set; }
+
+        /// <summary>Where it ended then.</summary>
+        public long EndOffset { get; set; }
+
+        /// <summary>When a broker last said that it still ends there.</summary>
+        public long EndedAt { get; set; }
     }
 
     public string Name => _input.Options.Address.Topic;
@@ -106,6 +117,7 @@ public sealed class KafkaSpanSource : ISpanSource
         _owner = owner;
         _consumer = KafkaConsumer.Join(_input.Options, _log);
         _offsets = new GroupOffsets(_consumer, _input, owner, progress, _log, _time, _givenUp.Token);
+        _probe = new EndProbe(_consumer, _time);
         new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
     }
 
@@ -155,7 +167,9 @@ public sealed class KafkaSpanSource : ISpanSource
     {
         await _closing.CancelAsync();
         await _givenUp.CancelAsync();
-        if (_consumer is not null) await _ended.Task;
+        if (_consumer is not null) await _ended.Task.WaitAsync(LettingGo, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_consumer is not null && !_ended.Task.IsCompleted)
+            Tell(4, "DESTROY", "librdkafka does not let go of its client, as versions before 2.5 do not once a topic was deleted that they read; it goes with the process");
         _closing.Dispose();
         _givenUp.Dispose();
         _room.Dispose();
@@ -198,8 +212,8 @@ public sealed class KafkaSpanSource : ISpanSource
         PollOutcome outcome = _consumer!.Poll(_batch, PollTime, _options.MaxBatchTime);
         while (_partitions.Count > 0 && TakeBlock() is { } block) _waiting.Enqueue(block);
         long now = _time.GetTimestamp();
-        foreach (int end in _batch.Ends)
-            if (_partitions.TryGetValue(end, out Partition? partition)) partition.EndSince = now;
+        foreach (PartitionOffset end in _batch.Ends)
+            if (_partitions.TryGetValue(end.Partition, out Partition? partition)) (partition.EndSince, partition.EndedAt, partition.EndOffset) = (now, now, end.Offset);
         AnswerRebalance();
         if (_time.GetElapsedTime(_lastIdle, now) >= _options.IdleInterval)
         {
@@ -268,10 +282,20 @@ public sealed class KafkaSpanSource : ISpanSource
     private void TellIdle(long now)
     {
         if (_waiting.Count > 0 || _isPaused) return;
+        // A broker that does not answer may hold what the segments here wait for: their clock stands with the last word of it.
+        if (_probe!.TakeAnswer() is { } answer)
+        {
+            foreach (PartitionOffset end in answer.Ends)
+            {
+                if (_partitions.TryGetValue(end.Partition, out Partition? asked) && asked.EndOffset == end.Offset && asked.EndSince != 0 && asked.EndSince <= answer.AskedAt)
+                    asked.EndedAt = answer.AskedAt;
+            }
+        }
+        _probe.Ask([.. _partitions.Where(p => p.Value.EndSince != 0 && _time.GetElapsedTime(p.Value.EndedAt, now) >= _options.EndInterval).Select(p => p.Key)]);
         foreach ((int number, Partition partition) in _partitions)
         {
             if (partition.EndSince == 0) continue;
-            long idle = (long)(_time.GetElapsedTime(partition.EndSince, now) - _options.ClockSlack).TotalMilliseconds;
+            long idle = (long)(_time.GetElapsedTime(partition.EndSince, partition.EndedAt) - _options.ClockSlack).TotalMilliseconds;
             if (idle > 0 && !_ready.Writer.TryWrite(new Ready(null, new ShardId(number), partition.Assignment, idle))) return;
         }
     }

@@ -13,12 +13,15 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     // A topic that was created a moment ago is not known to every broker yet.
     private static readonly TimeSpan Propagation = TimeSpan.FromSeconds(3);
 
+    // A question that brokers may leave open: they have answered another one just before.
+    private static readonly TimeSpan LimitPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
     /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
     /// <returns>Null where there is an error.</returns>
     internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
         CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
-            ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
+            ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout < LimitPatience ? timeout : LimitPatience, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>

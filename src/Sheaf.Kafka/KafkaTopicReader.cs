@@ -99,7 +99,7 @@ public sealed class KafkaTopicReader : IDisposable
             if (message.Offset >= end - 1) _open.Remove(message.Partition);
         }
         // The last offsets may be of messages that are no more, or of marks that nobody sees.
-        foreach (int end in _batch.Ends) _open.Remove(end);
+        foreach (PartitionOffset end in _batch.Ends) _open.Remove(end.Partition);
         _batch.Clear();
         return messages;
     }

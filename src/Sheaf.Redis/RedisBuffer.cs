@@ -70,11 +70,7 @@ public sealed class RedisBuffer : IAsyncDisposable
         var marks = new StoredMark?[_options.Shards];
         for (int s = 0; s < marks.Length; s++)
         {
-            RespReply mark = _commands.Reply(s);
-            if (mark.IsNull) continue;
-            string text = Encoding.UTF8.GetString(mark.Bytes);
-            marks[s] = StoredMark.TryParse(text)
-                ?? throw new ConfigurationException($"{_options.Address}: {Encoding.ASCII.GetString(_keys.Of(new ShardId(s)).Stored)} holds '{text}', which no version of Sheaf has written that this one knows; remove the key if nothing of value is buffered");
+            marks[s] = StoredMark.Read(_commands.Reply(s), _options.Address, _keys.Of(new ShardId(s)));
         }
         return marks;
     }
@@ -138,9 +134,10 @@ public sealed class RedisBuffer : IAsyncDisposable
         _commands.Clear();
         foreach (ShardKeys shard in Shards)
         {
-            _commands.Begin(3, shard.Slot);
+            _commands.Begin(4, shard.Slot);
             _commands.Add("UNLINK"u8);
             _commands.Add(shard.Stored);
+            _commands.Add(shard.Term);
             _commands.Add(shard.Epoch);
         }
         await ExecuteAsync("removing the stored marks", cancel);
@@ -151,7 +148,7 @@ public sealed class RedisBuffer : IAsyncDisposable
     /// </summary>
     public async ValueTask<ShardSample[]> SampleAsync(CancellationToken cancel)
     {
-        const int PerShard = 7;
+        const int PerShard = 8;
         _commands.Clear();
         foreach (ShardKeys shard in Shards)
         {
@@ -167,7 +164,7 @@ public sealed class RedisBuffer : IAsyncDisposable
             _commands.Add(0);
             _commands.Add(0);
             _commands.Add("WITHSCORES"u8);
-            foreach (byte[] key in (byte[][])[shard.Due, shard.Inflight, shard.Stored, shard.Epoch])
+            foreach (byte[] key in (byte[][])[shard.Due, shard.Inflight, shard.Stored, shard.Term, shard.Epoch])
             {
                 _commands.Begin(3, shard.Slot);
                 _commands.Add("EXPIRE"u8);

@@ -72,14 +72,13 @@ internal static class RedisInspection
             steps.Add($"EVALSHA of the script '{name}'");
             AddWords(commands, ["EVALSHA", Encoding.ASCII.GetString(script.Sha), keys.ToString(System.Globalization.CultureInfo.InvariantCulture), .. words]);
         }
-        string due = Keys + ":due", inflight = Keys + ":inflight", stored = Keys + ":stored", epoch = Keys + ":epoch";
+        string due = Keys + ":due", inflight = Keys + ":inflight", stored = Keys + ":stored", term = Keys + ":term", epoch = Keys + ":epoch";
         Add("SET", epoch, "nobody", "NX", "EX", "60");
         Add("HSET", Keys, "a", "1");
         Add("EXPIRE", Keys, "60");
-        Add("MULTI");
-        Add("ZADD", due, "LT", "1", "trace");
-        Add("SET", stored, "mark", "EX", "60");
-        Add("EXEC");
+        Run("begin a term", RedisScripts.BeginTerm, 3, stored, epoch, term, "60", "1");
+        Run("arm", RedisScripts.Arm, 4, due, stored, epoch, term, "60", "1", "mark", "1", "trace");
+        Add("GET", term);
         Run("take over", RedisScripts.TakeOver, 3, due, inflight, epoch, "60", "probe");
         Run("claim", RedisScripts.Claim, 3, due, inflight, epoch, "probe:0", "60", "+inf", "1");
         Add("HKEYS", Keys);
@@ -90,7 +89,7 @@ internal static class RedisInspection
         Run("release", RedisScripts.Release, 3, due, inflight, epoch, "probe:0", "60", "1", "2", "trace");
         Add("ZRANGE", due, "0", "0", "WITHSCORES");
         Add("ZCARD", due);
-        Add("UNLINK", due, inflight, stored, epoch, Keys);
+        Add("UNLINK", due, inflight, stored, term, epoch, Keys);
         await client.ExecuteAsync(commands, cancel);
         for (int i = 0; i < steps.Count; i++) ThrowIfRefused(options, steps[i], commands.Reply(i));
     }

@@ -14,6 +14,7 @@ namespace Sheaf.Redis;
 /// <item><term><c>sheaf:{SHARD}:due</c></term><description>sorted set: trace by armed deadline, in ms of stream time</description></item>
 /// <item><term><c>sheaf:{SHARD}:inflight</c></term><description>sorted set: traces that the worker of the shard has claimed, by the deadline for which they were armed</description></item>
 /// <item><term><c>sheaf:{SHARD}:stored</c></term><description>string: how far the shard's input is stored (<see cref="StoredMark"/>)</description></item>
+/// <item><term><c>sheaf:{SHARD}:term</c></term><description>string: the number of the term of whoever may append; each who is given the shard begins a higher one</description></item>
 /// <item><term><c>sheaf:{SHARD}:epoch</c></term><description>string: who claims now. Where it is gone, so is everything else</description></item>
 /// <item><term><c>sheaf:{SHARD:PROJECT:TRACE}</c></term><description>hash: a trace's records, what is known of their spans → their payloads (<see cref="RecordName"/>, <see cref="RecordPayloads"/>)</description></item>
 /// </list>
@@ -103,6 +104,8 @@ internal sealed class ShardKeys(string common, int slot)
     public byte[] Inflight { get; } = Encoding.ASCII.GetBytes(common + "inflight");
 
     public byte[] Stored { get; } = Encoding.ASCII.GetBytes(common + "stored");
+
+    public byte[] Term { get; } = Encoding.ASCII.GetBytes(common + "term");
 
     public byte[] Epoch { get; } = Encoding.ASCII.GetBytes(common + "epoch");
 }

@@ -3,18 +3,53 @@ using Sheaf.Redis.Resp;
 namespace Sheaf.Redis;
 
 /// <summary>
-/// The scripts, each on the keys of one shard or of one trace, all small: what has to happen as a whole and depends on what is there. They may run on a server that is full
-/// (<c>allow-oom</c>, since Redis 7), or nothing could leave it any more.
+/// The scripts, each on the keys of one shard or of one trace, all small: what has to happen as a whole and depends on what is there. All but <see cref="Arm"/> may run on a server that
+/// is full (<c>allow-oom</c>, since Redis 7), or nothing could leave it any more.
 /// </summary>
 internal static class RedisScripts
 {
     private const string MayRunWhenFull = "#!lua flags=allow-oom\n";
+    private const string RefusedWhenFull = "#!lua\n";
 
     /// <summary>A shard's epoch is gone, and with it everything else.</summary>
     public const int Lost = -1;
 
     /// <summary>Somebody else has taken the shard over.</summary>
     public const int Lapsed = -2;
+
+    /// <summary>
+    /// Begins another appender's term: what appenders and claimers of before still do to the shard is refused from now on, and what is stored now is all that they have stored. Keys: stored,
+    /// epoch, term. Arguments: seconds to live, the time (ms), which keeps the numbers of terms growing where the server has forgotten the last one. The term's number and the stored mark.
+    /// </summary>
+    public static readonly RespScript BeginTerm = new(MayRunWhenFull + """
+        local term = tonumber(ARGV[2])
+        local last = tonumber(redis.call('GET', KEYS[3]) or 0)
+        if term <= last then term = last + 1 end
+        redis.call('SET', KEYS[3], string.format('%.0f', term), 'EX', ARGV[1])
+        local doubtful = string.match(redis.call('GET', KEYS[2]) or '', ':(%d+)$') or 0
+        redis.call('SET', KEYS[2], 'between:' .. doubtful, 'EX', ARGV[1])
+        return {term, redis.call('GET', KEYS[1])}
+        """);
+
+    /// <summary>
+    /// Arms traces and notes how far the input is stored. Keys: due, stored, epoch, term. Arguments: seconds to live, the number of the appender's term (0: nobody else can have the shard), the
+    /// stored mark, then for each trace its deadline and its name. 1; or <see cref="Lost"/>, <see cref="Lapsed"/> with nothing done.
+    /// </summary>
+    public static readonly RespScript Arm = new(RefusedWhenFull + """
+        local own = tonumber(ARGV[2])
+        if own > 0 then
+          local last = redis.call('GET', KEYS[4])
+          if last and tonumber(last) > own then return -2 end
+          redis.call('SET', KEYS[4], ARGV[2], 'EX', ARGV[1])
+        end
+        if redis.call('EXPIRE', KEYS[3], ARGV[1]) == 0 then return -1 end
+        for first = 4, #ARGV, 1000 do
+          redis.call('ZADD', KEYS[1], 'LT', unpack(ARGV, first, math.min(first + 999, #ARGV)))
+        end
+        redis.call('EXPIRE', KEYS[1], ARGV[1])
+        redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[1])
+        return 1
+        """);
 
     /// <summary>
     /// Makes whatever is claimed due again, and a new claimer the only one. Keys: due, inflight, epoch. Arguments: seconds to live, the claimer's name. How many traces were
@@ -111,5 +146,5 @@ internal static class RedisScripts
         """);
 
     /// <summary>All of them, to be loaded on every connection.</summary>
-    public static IReadOnlyList<RespScript> All { get; } = [TakeOver, Claim, Release, Rename];
+    public static IReadOnlyList<RespScript> All { get; } = [BeginTerm, Arm, TakeOver, Claim, Release, Rename];
 }

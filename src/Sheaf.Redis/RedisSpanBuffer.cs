@@ -21,6 +21,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     /// <summary>The epoch of a shard that nobody has taken over since it began. A claimer who finds it in the place of his token has lost what was there. The scripts know it too.</summary>
     private static ReadOnlySpan<byte> Nobody => "nobody"u8;
 
+    /// <summary>How long an appender believes that its term goes on without having heard so.</summary>
+    private static readonly TimeSpan s_believed = TimeSpan.FromSeconds(1);
+
     private readonly RedisBufferOptions _options;
     private readonly RedisLink _link;
     private readonly RedisKeys _keys;
@@ -65,9 +68,28 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     /// <summary>Takes from this client the right to take over, claim and remove. Does not wait.</summary>
     public void Fence() => _fenced = true;
 
+    /// <summary>
+    /// The shard's input is this client's to append from now on: what those who had it before still append or claim is refused. How far they have stored it; null where nobody has.
+    /// Between appends to the shard.
+    /// </summary>
+    /// <exception cref="BufferUnavailableException">The server does not answer: begin again.</exception>
+    /// <exception cref="ConfigurationException">The mark is none that this version knows.</exception>
+    public async ValueTask<StoredMark?> BeginTermAsync(ShardId shard, CancellationToken cancel)
+    {
+        ShardAppender appender = AppenderOf(shard);
+        appender.WriteBeginTerm(_options.Client.Time.GetUtcNow().ToUnixTimeMilliseconds());
+        await _link.ExecuteAsync(appender.Commands, cancel);
+        RespReply begun = appender.Commands.Reply(0);
+        _link.ThrowIfError(begun, "beginning a term");
+        RespReply term = begun.First();
+        (appender.Term, appender.ConfirmedAt) = (term.Integer, _options.Client.Time.GetTimestamp());
+        return StoredMark.Read(term.Next(), _options.Address, appender.Keys);
+    }
+
     public async ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
     {
-        ShardAppender appender = _appenders[batch.Shard.Value] ??= new ShardAppender(batch.Shard, _options, _keys);
+        ShardAppender appender = AppenderOf(batch.Shard);
+        await ConfirmTermAsync(appender, batch.Shard, cancel);
         appender.WriteRecords(batch);
         RespBatch commands = appender.Commands;
         if (commands.Count > 0)
@@ -79,14 +101,18 @@ public sealed class RedisSpanBuffer : ISpanBuffer
 
         appender.WriteArm(batch);
         await _link.ExecuteAsync(commands, cancel);
-        for (int i = 0; i < commands.Count; i++) _link.ThrowIfError(commands.Reply(i), "arming traces");
-        foreach (RespReply done in commands.Reply(commands.Count - 1).Children) _link.ThrowIfError(done, "arming traces");
-        if (appender.FoundEpoch) return;
-
-        appender.WriteEpoch();
-        await _link.ExecuteAsync(commands, cancel);
-        _link.ThrowIfError(commands.Reply(0), "beginning an epoch");
-        throw Lost(batch.Shard);
+        _link.ThrowIfError(commands.Reply(0), "arming traces");
+        switch (commands.Reply(0).Integer)
+        {
+            case RedisScripts.Lapsed:
+                throw TermIsOver(batch.Shard);
+            case RedisScripts.Lost:
+                appender.WriteEpoch();
+                await _link.ExecuteAsync(commands, cancel);
+                _link.ThrowIfError(commands.Reply(0), "beginning an epoch");
+                throw Lost(batch.Shard);
+        }
+        appender.ConfirmedAt = _options.Client.Time.GetTimestamp();
     }
 
     public async ValueTask TakeOverAsync(ReadOnlyMemory<ShardId> shards, CancellationToken cancel)
@@ -201,6 +227,22 @@ public sealed class RedisSpanBuffer : ISpanBuffer
         commands.Add(secondsToLive);
     }
 
+    private ShardAppender AppenderOf(ShardId shard) => _appenders[shard.Value] ??= new ShardAppender(shard, _options, _keys);
+
+    /// <summary>
+    /// Records are stored without a condition: their keys are in other slots than the shard's. So whoever has not heard of his term for a while, having been stopped or cut off, asks before he
+    /// stores any.
+    /// </summary>
+    private async ValueTask ConfirmTermAsync(ShardAppender appender, ShardId shard, CancellationToken cancel)
+    {
+        if (appender.Term == 0 || _options.Client.Time.GetElapsedTime(appender.ConfirmedAt) < s_believed) return;
+        appender.WriteGetTerm();
+        await _link.ExecuteAsync(appender.Commands, cancel);
+        RespReply term = appender.Commands.Reply(0);
+        _link.ThrowIfError(term, "reading the term of a shard");
+        if (!term.IsNull && term.Number > appender.Term) throw TermIsOver(shard);
+    }
+
     /// <summary>
     /// Traces that are due and have no records: a claimer before has died between the removal of the records and the end of the claim. If there are more of them than it can have left,
     /// the server has lost them.
@@ -291,6 +333,9 @@ public sealed class RedisSpanBuffer : ISpanBuffer
 
     private static ClaimLapsedException Lapsed(ShardId shard) =>
         new($"This client does not hold shard {shard}: it has not taken it over, or another client has done so since. If it is another instance of Sheaf, one of them has to go.");
+
+    private static ClaimLapsedException TermIsOver(ShardId shard) =>
+        new($"This client may not append to shard {shard} any more: another instance of Sheaf was given it. What was read of it and not stored, that one reads.");
 
     private BufferLostException Lost(ShardId shard) =>
         new($"{_options.Address}: what was buffered for shard {shard} is gone, or a part of it: the server came back without its data, or keys have expired or were deleted");

@@ -8,7 +8,7 @@ namespace Sheaf.Redis;
 
 /// <summary>
 /// Turns the batches of one shard into commands: a record for each trace of the batch, then the traces' deadlines together with how far the input is stored. Owner: whoever
-/// appends to the shard; used again for the next batch.
+/// appends to the shard, one step after the other; used again for the next batch.
 /// </summary>
 internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, RedisKeys keys) : IDisposable
 {
@@ -60,37 +60,45 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
     }
 
     /// <summary>
-    /// Writes the transaction that arms the traces of the batch and notes how far the input is stored. <see cref="FoundEpoch"/> reads what came of it: where the shard's epoch is
-    /// gone, so are the records, and it was for nothing.
+    /// The number of this appender's term; 0 where it has begun none, since nobody else can have the shard (a file's). Set by whoever begins it.
     /// </summary>
+    public long Term { get; set; }
+
+    /// <summary>When the server last said that the term goes on, as a timestamp.</summary>
+    public long ConfirmedAt { get; set; }
+
+    /// <summary>Writes the script that begins a term.</summary>
+    public void WriteBeginTerm(long nowMs)
+    {
+        Commands.Clear();
+        BeginScript(RedisScripts.BeginTerm, arguments: 2, _shardKeys.Stored, _shardKeys.Epoch, _shardKeys.Term);
+        Commands.Add(_secondsToLive);
+        Commands.Add(nowMs);
+    }
+
+    /// <summary>Writes the question whose term it is.</summary>
+    public void WriteGetTerm()
+    {
+        Commands.Clear();
+        Begin(2, "GET"u8);
+        Commands.Add(_shardKeys.Term);
+    }
+
+    /// <summary>Writes the script that arms the traces of the batch and notes how far the input is stored, all or nothing.</summary>
     public void WriteArm(SpanBatch batch)
     {
         Commands.Clear();
-        Begin(1, "MULTI"u8);
-        WriteExpire(_shardKeys.Epoch);
-        if (_groups.Count > 0)
-        {
-            Begin(3 + (2 * _groups.Count), "ZADD"u8);
-            Commands.Add(_shardKeys.Due);
-            Commands.Add("LT"u8);
-            Span<byte> name = stackalloc byte[RedisKeys.LongestTraceName];
-            foreach (ref readonly Group group in CollectionsMarshal.AsSpan(_groups))
-            {
-                Commands.Add(group.DeadlineMs);
-                Commands.Add(name[..RedisKeys.WriteTraceName(batch.Spans[group.First].Trace, name)]);
-            }
-            WriteExpire(_shardKeys.Due);
-        }
-        Begin(5, "SET"u8);
-        Commands.Add(_shardKeys.Stored);
-        Commands.Add(System.Text.Encoding.UTF8.GetBytes(new StoredMark(batch.Through, options.Shards, options.Source).ToString()));
-        Commands.Add("EX"u8);
+        BeginScript(RedisScripts.Arm, arguments: 3 + (2 * _groups.Count), _shardKeys.Due, _shardKeys.Stored, _shardKeys.Epoch, _shardKeys.Term);
         Commands.Add(_secondsToLive);
-        Begin(1, "EXEC"u8);
+        Commands.Add(Term);
+        Commands.Add(System.Text.Encoding.UTF8.GetBytes(new StoredMark(batch.Through, options.Shards, options.Source).ToString()));
+        Span<byte> name = stackalloc byte[RedisKeys.LongestTraceName];
+        foreach (ref readonly Group group in CollectionsMarshal.AsSpan(_groups))
+        {
+            Commands.Add(group.DeadlineMs);
+            Commands.Add(name[..RedisKeys.WriteTraceName(batch.Spans[group.First].Trace, name)]);
+        }
     }
-
-    /// <summary>After the transaction was executed: whether the shard had its epoch.</summary>
-    public bool FoundEpoch => Commands.Reply(Commands.Count - 1).First().Integer == 1;
 
     /// <summary>Writes the command that makes an epoch for the shard where it has none.</summary>
     public void WriteEpoch()
@@ -107,11 +115,12 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
         Commands.Add(name);
     }
 
-    private void WriteExpire(ReadOnlySpan<byte> key)
+    private void BeginScript(RespScript script, int arguments, params ReadOnlySpan<byte[]> keysOfIt)
     {
-        Begin(3, "EXPIRE"u8);
-        Commands.Add(key);
-        Commands.Add(_secondsToLive);
+        Begin(3 + keysOfIt.Length + arguments, "EVALSHA"u8);
+        Commands.Add(script.Sha);
+        Commands.Add(keysOfIt.Length);
+        foreach (byte[] key in keysOfIt) Commands.Add(key);
     }
 
     private void GroupByTrace(SpanBatch batch)

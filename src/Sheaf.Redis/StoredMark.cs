@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text;
 using Sheaf.Buffering;
+using Sheaf.Redis.Resp;
 
 namespace Sheaf.Redis;
 
@@ -18,6 +20,16 @@ public sealed record StoredMark(StoredPosition Position, int Shards, string Sour
             && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int shards)
             ? new StoredMark(new StoredPosition(offset, clock), shards, parts[3])
             : null;
+    }
+
+    /// <summary>What the server holds for a shard; null where it holds nothing.</summary>
+    /// <exception cref="ConfigurationException">It is no mark.</exception>
+    internal static StoredMark? Read(in RespReply reply, RedisAddress address, ShardKeys keys)
+    {
+        if (reply.IsNull) return null;
+        string text = Encoding.UTF8.GetString(reply.Bytes);
+        return TryParse(text)
+            ?? throw new ConfigurationException($"{address}: {Encoding.ASCII.GetString(keys.Stored)} holds '{text}', which no version of Sheaf has written that this one knows; remove the key if nothing of value is buffered");
     }
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Position.Offset} {Position.ClockMs} {Shards} {Source}");

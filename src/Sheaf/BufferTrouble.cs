@@ -20,6 +20,11 @@ internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
             Log.Lost(logger, trouble.Message);
             return;
         }
+        if (trouble is ClaimLapsedException)
+        {
+            Log.Lapsed(logger, trouble.Message);
+            return;
+        }
         lock (_lock)
         {
             if (_toldAt != 0 && time.GetElapsedTime(_toldAt) < s_again) return;
@@ -32,6 +37,9 @@ internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
     {
         [LoggerMessage(EventIds.BufferUnavailable, LogLevel.Warning, "The buffer does not do its work: {Reason}. Nothing is lost by waiting; it is tried again until it does")]
         public static partial void Unavailable(ILogger logger, string reason);
+
+        [LoggerMessage(EventIds.BufferLapsed, LogLevel.Warning, "{Reason}")]
+        public static partial void Lapsed(ILogger logger, string reason);
 
         [LoggerMessage(EventIds.BufferLost, LogLevel.Error, "{Reason}. The run goes on with what comes; the ledger at its end says how many spans are lost")]
         public static partial void Lost(ILogger logger, string reason);

@@ -129,12 +129,27 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         StoredMark? mark = (await InTurnAsync(_buffer.ReadStoredAsync, cancel))[shard.Value];
         if (mark is not null && mark.Source != _source)
             throw new ConfigurationException($"buffer: {_address} holds what a run over {mark.Source} has left, and the input is {_source}. Keep apart from it (--kafka-slice-id N), or remove its keys if nothing of value is buffered");
+        // From here on nobody else stores or claims: what is found now is what there is.
+        mark = await _ingest.BeginTermAsync(shard, cancel);
         ShardCells cells = _control.Shard(shard);
         cells.StoredThrough = mark?.Position.Offset ?? StoredPosition.BeforeFirst.Offset; // what lies behind it does not count; nobody here claims yet
         BufferDepth found = await _measuring.MeasureAsync(shard, cancel);
         BufferDepth carried = _carriedOver[shard.Value];
         _carriedOver[shard.Value] = carried with { Spans = carried.Spans + found.Spans, PayloadBytes = carried.PayloadBytes + found.PayloadBytes };
         return mark?.Position;
+    }
+
+    /// <summary>The mark is there from the beginning: a group that has committed an offset of a shard without a mark has lost what it had stored.</summary>
+    public override async ValueTask BeginAsync(ShardId shard, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
+    {
+        try
+        {
+            await _ingest.AppendAsync(new SpanBatch(shard) { Through = stored }, cancel);
+        }
+        catch (ClaimLapsedException)
+        {
+            // It is somebody else's already: the group will say so, and the first block is told the same.
+        }
     }
 
     /// <summary>What is stored need not be read again.</summary>

@@ -47,9 +47,8 @@ internal abstract class RunBuffer : IAsyncDisposable
     public abstract ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
 
     /// <summary>The shard's input is read from behind here on, but for these offsets: what came with them has left already. Before anything of it is appended.</summary>
-    public virtual void Begin(ShardId shard, StoredPosition stored, SettledOffsets settled)
-    {
-    }
+    /// <exception cref="BufferUnavailableException">Try again.</exception>
+    public abstract ValueTask BeginAsync(ShardId shard, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
 
     /// <inheritdoc cref="Ingesting.IShardOwner.ReadOnFrom"/>
     public abstract long ReadOnFrom(ShardId shard);
@@ -111,7 +110,11 @@ internal sealed class MemoryRunBuffer : RunBuffer
     /// <summary>Only the group's committed offset tells where an earlier owner was.</summary>
     public override ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => default;
 
-    public override void Begin(ShardId shard, StoredPosition stored, SettledOffsets settled) => _buffer.Begin(shard, stored, settled);
+    public override ValueTask BeginAsync(ShardId shard, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
+    {
+        _buffer.Begin(shard, stored, settled);
+        return default;
+    }
 
     /// <summary>Whatever waits here is read again: the oldest of it is where to begin.</summary>
     public override long ReadOnFrom(ShardId shard)

@@ -8,12 +8,20 @@ namespace Sheaf;
 
 /// <summary>Takes shards in and lets them go as the group says: between the source, which hears of it, and the pipeline, the workers and the buffer, who have to follow.</summary>
 /// <param name="keepsProgress">Whether a buffer that does not outlive the process can be replayed exactly.</param>
-internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffer, bool keepsProgress, string source, ILogger logger) : IShardOwner
+internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffer, IngestCounters counters, bool keepsProgress, string source, ILogger logger) : IShardOwner
 {
     private readonly BufferDepth[] _before = new BufferDepth[buffer.ShardCount];
     private bool _hasWarned;
 
     public ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => buffer.TakeAsync(shard, cancel);
+
+    public void MissWhatWasRead(ShardId shard, long offset)
+    {
+        // The memory engine commits what it has produced, and has nothing to lose. At offset 0 nothing was read.
+        if (!buffer.OutlivesTheProcess || offset <= 0) return;
+        counters.CountLoss(shard);
+        Log.NothingIsStored(logger, shard, source, offset);
+    }
 
     public async ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
     {
@@ -22,7 +30,15 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
             _hasWarned = true;
             Log.ReplayMayBePartial(logger);
         }
-        buffer.Begin(shard, stored, settled);
+        try
+        {
+            await buffer.BeginAsync(shard, stored, settled, cancel);
+        }
+        catch (BufferLostException e)
+        {
+            counters.CountLoss(shard);
+            throw new BufferUnavailableException(e.Message, e); // it is ready to begin anew
+        }
         await pipeline.AssignAsync(shard, assignment, stored, settled, cancel);
         Log.Assigned(logger, shard, source, stored.Offset + 1, settled.Count);
     }
@@ -53,6 +69,9 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
 
         [LoggerMessage(EventIds.PartitionLost, LogLevel.Warning, "Partition {Shard} of {Source} was given to another instance before this one could hand it over; {Spans} spans waited in it. What was produced and not committed comes out again")]
         public static partial void Lost(ILogger logger, ShardId shard, string source, long spans);
+
+        [LoggerMessage(EventIds.BufferEmptyAtCommit, LogLevel.Error, "The group has read partition {Shard} of {Source} up to offset {Offset}, and Redis knows nothing of it: it has lost its memory, or its keys have expired (--redis-ttl). What waited there is lost; the run goes on behind that offset. To have it again, set the group's offset back to before what waited (kafka-consumer-groups --reset-offsets): what had left comes out again. Where another buffer was used until now, nothing is lost")]
+        public static partial void NothingIsStored(ILogger logger, ShardId shard, string source, long offset);
 
         [LoggerMessage(EventIds.ReplayMayBePartial, LogLevel.Warning, "With --buffer memory and --progress-topic none, whoever takes a partition over reads again from the oldest span that waited: segments that had left by then come out again, some of them in part and under another flush_id. A Redis buffer (--buffer redis://…) repeats nothing at a handover, and only whole segments after a crash")]
         public static partial void ReplayMayBePartial(ILogger logger);

@@ -223,7 +223,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private async Task<(RunOutcome Outcome, string? Reason)> RunSharedAsync(CancellationTokenSource ending)
     {
         Task ingest = _pipeline.RunAsync(ending.Token);
-        _input.Begin(new RunShards(_pipeline, _buffer, _progress is not null, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()), _progress);
+        _input.Begin(new RunShards(_pipeline, _buffer, _counters, _progress is not null, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()), _progress);
         await Task.WhenAny(ingest, _supervisor.Completion);
         await ending.CancelAsync();
         (RunOutcome Outcome, string? Reason) end = (RunOutcome.Done, null);

@@ -16,7 +16,9 @@ namespace Sheaf.Buffering;
 /// happened without its answer.
 /// </exception>
 /// <exception cref="BufferLostException">By an append or a claim, once, when the buffer came back without what it held.</exception>
-/// <exception cref="ClaimLapsedException">By the claimer's operations, when another claimer has taken the shard over: end.</exception>
+/// <exception cref="ClaimLapsedException">
+/// By the claimer's operations, when another claimer has taken the shard over: end. By an append, when another process was given the shard: what it was to store is that one's.
+/// </exception>
 public interface ISpanBuffer : IAsyncDisposable
 {
     /// <summary>

@@ -13,9 +13,17 @@ public interface IShardOwner
     /// <exception cref="ConfigurationException">The buffer holds something else under the shard's name.</exception>
     ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
 
+    /// <summary>
+    /// The buffer knows nothing of the shard, and the group has read it up to here: what waited in a buffer that outlives its process is gone. Comes between <see cref="TakeAsync"/> and
+    /// <see cref="BeginAsync"/>.
+    /// </summary>
+    /// <param name="offset">Of the first message that was not read.</param>
+    void MissWhatWasRead(ShardId shard, long offset);
+
     /// <summary>From now on the blocks of this assignment are taken in.</summary>
     /// <param name="stored">The blocks begin behind it.</param>
     /// <param name="settled">Messages behind it that are passed over: they have left already.</param>
+    /// <exception cref="BufferUnavailableException">It cannot be told: try again.</exception>
     ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
 
     /// <summary>The offset of the first message that has to be read again should the process end now: what may be committed.</summary>

@@ -30,7 +30,7 @@ public sealed class IngestCounters(int shards)
     /// <summary>How often the buffer was found to have lost what it held.</summary>
     public long Losses(ShardId shard) => Volatile.Read(ref _losses[shard.Value]);
 
-    internal void CountLoss(ShardId shard) => Add(_losses, shard, 1);
+    public void CountLoss(ShardId shard) => Add(_losses, shard, 1);
 
     internal void CountStored(ShardId shard, long spans, long bytes, long segmentRoots)
     {

@@ -41,6 +41,12 @@ public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
+    /// How long another process may have a shard in the buffer that the group says is this one's. Longer than a session of the group: who was only not told yet has been told by then. What is
+    /// left is a process that was given the shard, slept, and took it in the buffer after it had gone to this one; the way out is to begin anew.
+    /// </summary>
+    public TimeSpan RefusalPatience { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>
     /// By shard: what an earlier run has stored. Messages up to there are passed over, and the shard's clock goes on from there. Empty: nothing.
     /// </summary>
     public IReadOnlyList<StoredPosition> Stored { get; init; } = [];

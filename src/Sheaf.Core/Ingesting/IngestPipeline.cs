@@ -235,6 +235,7 @@ public sealed class IngestPipeline : IDisposable
             try
             {
                 if (IsCurrent(lane.Block, shard)) await AppendToShardAsync(lane, shard, limits, ends);
+                else ThrowIfRefusedForLong(lane.Block, shard);
             }
             finally
             {
@@ -283,6 +284,15 @@ public sealed class IngestPipeline : IDisposable
     private bool IsCurrent(InputBlock block, ShardId shard) =>
         block.Assignment == 0 || (block.Assignment == _control.Shard(shard).Assignment && block.Assignment != _intakes[shard.Value].GivenUp && _control.Shard(shard).IsOwned);
 
+    private void ThrowIfRefusedForLong(InputBlock block, ShardId shard)
+    {
+        if (block.Assignment != _control.Shard(shard).Assignment) return;
+        ShardIntake intake = _intakes[shard.Value];
+        if (intake.RefusedUnder != block.Assignment) (intake.RefusedUnder, intake.RefusedSince) = (block.Assignment, _time.GetTimestamp());
+        else if (_time.GetElapsedTime(intake.RefusedSince) >= _options.RefusalPatience)
+            throw new ClaimLapsedException($"{_source.Name}: shard {shard} is this instance's, says its group, and another one has taken it in the buffer and does not let it go: start again. Nothing is lost; what was read of it since is read again");
+    }
+
     private long StoredThrough(int shard) => shard < _options.Stored.Count ? _options.Stored[shard].Offset : StoredPosition.BeforeFirst.Offset;
 
     /// <summary>
@@ -317,6 +327,13 @@ public sealed class IngestPipeline : IDisposable
                 await (e.IsFull ? WaitWhileFullAsync(delay, ends.Abort) : WaitWhileUnavailableAsync(delay, ends.Abort));
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
                 if (!IsCurrent(block, batch.Shard)) return false;
+            }
+            catch (ClaimLapsedException e) when (block.Assignment > 0)
+            {
+                // Another process was given the shard, and this one will be told. What was read of it is not stored, and so not counted: the other one reads it.
+                _trouble?.Invoke(e);
+                _intakes[batch.Shard.Value].GivenUp = block.Assignment;
+                return false;
             }
             catch (BufferLostException e)
             {
@@ -474,6 +491,12 @@ public sealed class IngestPipeline : IDisposable
 
         /// <summary>The assignment of which a block was left out. Owned by the holder of <see cref="Owning"/>.</summary>
         public long GivenUp { get; set; }
+
+        /// <summary>The assignment under which blocks were passed over although it holds. Owned by the holder of <see cref="Owning"/>.</summary>
+        public long RefusedUnder { get; set; }
+
+        /// <summary>Since when, as a timestamp. Owned by the holder of <see cref="Owning"/>.</summary>
+        public long RefusedSince { get; set; }
 
         public void Dispose() => Owning.Dispose();
     }

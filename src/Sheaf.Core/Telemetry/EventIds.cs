@@ -16,6 +16,8 @@ public static class EventIds
     public const int BufferMarksLeft = 1203;
     public const int BufferResumed = 1204;
     public const int SpansLost = 1205;
+    public const int BufferLapsed = 1206;
+    public const int BufferEmptyAtCommit = 1207;
 
     // Kafka 1300-1399
     public const int KafkaClient = 1300;

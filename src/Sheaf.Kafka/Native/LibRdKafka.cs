@@ -232,6 +232,10 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial int rd_kafka_get_watermark_offsets(ClientHandle client, byte* topic, int partition, long* low, long* high);
 
+    /// <summary>Each offset is a time to look for, or -1 for the end; found offsets are put in their places.</summary>
+    [LibraryImport(Name)]
+    public static partial int rd_kafka_offsets_for_times(ClientHandle client, TopicPartitionList* offsets, int timeoutMs);
+
     [LibraryImport(Name)]
     public static partial int rd_kafka_query_watermark_offsets(ClientHandle client, byte* topic, int partition, long* low, long* high, int timeoutMs);
 

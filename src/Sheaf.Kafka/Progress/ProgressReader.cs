@@ -27,7 +27,7 @@ internal sealed class ProgressReader(KafkaProgressOptions options, int topicPart
             cancel.ThrowIfCancellationRequested();
             reader.Poll(batch, PollTime);
             for (int i = 0; i < batch.Count; i++) Take(batch[i]);
-            foreach (int end in batch.Ends) ends.Add(end);
+            foreach (PartitionOffset end in batch.Ends) ends.Add(end.Partition);
             if (ends.Count == where.Length && marks.All(mark => IsRead(mark.Key, mark.Value))) return;
         }
     }

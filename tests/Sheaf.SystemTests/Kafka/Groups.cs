@@ -9,7 +9,7 @@ public sealed class Groups(KafkaBroker broker) : KafkaTest(broker)
 {
     private const string Strategy = "partition.assignment.strategy";
 
-    [Theory]
+    [RealBrokerTheory("it refuses commits while a group rebalances, and knows no cooperative rebalance")]
     [InlineData("range", false)]
     [InlineData("cooperative-sticky", true)]
     public async Task Partitions_are_handed_over_in_good_order(string strategy, bool cooperative)
@@ -52,7 +52,7 @@ public sealed class Groups(KafkaBroker broker) : KafkaTest(broker)
         await Eventually.TrueAsync(() => first.Partitions.Count == 4, "the partitions back", () => first.Step());
     }
 
-    [Fact]
+    [RealBrokerFact("it keeps a member that has left until its session times out")]
     public async Task A_consumer_that_is_only_disposed_lets_its_group_go_on_at_once()
     {
         string topic = Broker.CreateTopic(2);
@@ -104,10 +104,9 @@ public sealed class Groups(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(KafkaErrorKind.PolledTooLate, member.Consumer.LastError.Kind);
     }
 
-    [Fact]
+    [RealBrokerFact("it forgets static members")]
     public async Task A_static_member_that_comes_back_keeps_its_partitions()
     {
-        if (Broker.Kind == KafkaBrokerKind.Mock) return; // it forgets static members
         string topic = Broker.CreateTopic(2);
         string group = Broker.NewName("group");
         using var other = new TestMember(Broker.Brokers, topic, group, ("group.instance.id", "other"));

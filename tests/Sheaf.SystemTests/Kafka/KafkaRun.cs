@@ -29,12 +29,12 @@ internal sealed class KafkaRun : IAsyncDisposable
     private readonly long _beginMs;
     private int _readUpTo;
 
-    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis)
+    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis, (string Name, string Value)[] inputProperties)
     {
         _broker = broker;
         Redis = redis;
         _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
-        Input = broker.CreateTopic(partitions);
+        Input = broker.CreateTopic(partitions, inputProperties);
         Output = broker.CreateTopic(2);
         Group = broker.NewName("group");
         _producer = new TestProducer(broker.Brokers, Input);
@@ -59,8 +59,8 @@ internal sealed class KafkaRun : IAsyncDisposable
     /// <summary>Spans in them; a message that came again counts once.</summary>
     public long SpansOut { get; private set; }
 
-    public static async Task<KafkaRun> CreateAsync(KafkaBroker broker, int partitions = 1, bool withRedis = false) =>
-        new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null);
+    public static async Task<KafkaRun> CreateAsync(KafkaBroker broker, int partitions = 1, bool withRedis = false, params (string Name, string Value)[] inputProperties) =>
+        new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null, inputProperties);
 
     /// <summary>Starts another instance.</summary>
     public SheafProcess Start(params string[] words) => StartFrom($"kafka://{_broker.Brokers}/{Input}?group={Group}", words);

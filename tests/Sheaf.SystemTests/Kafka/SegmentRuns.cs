@@ -31,7 +31,7 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(0, verified.Repeats);
     }
 
-    [Theory]
+    [RealBrokerTheory("it refuses commits while a group rebalances, and knows no cooperative rebalance")]
     [InlineData(true, "range")]
     [InlineData(true, "cooperative-sticky")]
     [InlineData(false, "cooperative-sticky")]
@@ -91,13 +91,12 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         KafkaRun.AssertRight(await run.VerifyAsync());
     }
 
-    [Theory]
+    [HaltingBrokerTheory]
     [InlineData(true, "at-least-once")]
     [InlineData(false, "at-least-once")]
     [InlineData(false, "exactly-once")]
     public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis, string delivery)
     {
-        Assert.True(Broker.CanHalt, "the tests need a broker that they may stop: unset SHEAF_TEST_KAFKA");
         const int Traces = 200;
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis);
         SheafProcess instance = run.Start("--delivery", delivery);
@@ -186,17 +185,30 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         KafkaRun.AssertRight(await run.VerifyAsync());
     }
 
-    [Fact]
-    public async Task A_topic_that_is_not_there_and_offsets_that_are_gone_end_the_run_with_the_way_out()
+    [RealBrokerFact("it creates topics by itself")]
+    public async Task A_topic_that_is_not_there_is_refused_with_the_way_out()
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
-        if (Broker.Kind != KafkaBrokerKind.Mock)
-        {
-            Ended missing = await run.StartFrom($"kafka://{Broker.Brokers}/no-such-topic?group=g").EndAsync();
-            Assert.Equal(2, missing.ExitCode);
-            Assert.Contains("input: ", missing.Error, StringComparison.Ordinal);
-            Assert.Contains("Create topic no-such-topic", missing.Error, StringComparison.Ordinal);
-        }
+        Ended missing = await run.StartFrom($"kafka://{Broker.Brokers}/no-such-topic?group=g").EndAsync();
+        Assert.Equal(2, missing.ExitCode);
+        Assert.Contains("input: ", missing.Error, StringComparison.Ordinal);
+        Assert.Contains("Create topic no-such-topic", missing.Error, StringComparison.Ordinal);
+    }
+
+    [RealBrokerFact("it has no limits")]
+    public async Task Segments_larger_than_the_output_topic_takes_are_refused_at_the_start_with_both_ways_out()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
+        Ended refused = await run.Start("--max-segment-bytes", "2MiB").EndAsync();
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains("max.message.bytes", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("or lower --max-segment-bytes to ", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Offsets_that_are_gone_end_the_run_with_the_way_out()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
         await run.ProduceAsync(KafkaRun.Traces(0, 2));
         using (var member = new TestMember(Broker.Brokers, run.Input, run.Group))
         {

@@ -72,6 +72,8 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
             return default;
         }
 
+        public void MissWhatWasRead(ShardId shard, long offset) => Told.Add($"missing up to {offset}");
+
         public ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
         {
             Told.Add($"begun at {stored.Offset + 1}");

@@ -9,10 +9,9 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>Outputs that do not take the segments, or not now.</summary>
 public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
 {
-    [Fact]
+    [HaltingBrokerFact]
     public async Task A_broker_that_is_away_makes_the_worker_wait_and_nothing_is_lost()
     {
-        Assert.True(Broker.CanHalt, "the tests need a broker that they may stop: unset SHEAF_TEST_KAFKA");
         string topic = Broker.CreateTopic();
         KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo(topic), null, TimeProvider.System, default);
         await using KafkaSegmentSink sink = output.CreateClient();
@@ -61,10 +60,9 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(500, (await TestMember.ReadToEndAsync(Broker.Brokers, topic)).Select(m => m.Text).Distinct().Count());
     }
 
-    [Fact]
+    [RealBrokerFact("it has no limits")]
     public async Task A_topic_that_is_too_small_for_a_segment_is_refused_at_the_start()
     {
-        if (!Broker.HasTopicConfiguration) return; // the mock cluster has no limits
         string topic = Broker.CreateTopic(1, ("max.message.bytes", "50000"));
         string refusal = (await Assert.ThrowsAsync<ConfigurationException>(() => OpenAsync(OutputTo(topic)))).Message;
         foreach (string part in (string[])[topic, "50000", "100000", "max.message.bytes=101024", "to 48976"])
@@ -119,10 +117,9 @@ public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
         Assert.Contains("TOPIC_AUTHORIZATION_FAILED", failure.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [RealBrokerFact("it creates topics by itself")]
     public async Task A_topic_that_is_missing_is_named_with_the_way_out()
     {
-        if (Broker.Kind == KafkaBrokerKind.Mock) return; // it creates topics by itself
         string refusal = (await Assert.ThrowsAsync<ConfigurationException>(() => OpenAsync(OutputTo("no-such-topic")))).Message;
         Assert.Contains("no-such-topic", refusal, StringComparison.Ordinal);
         Assert.Contains("Create topic", refusal, StringComparison.Ordinal);

@@ -10,6 +10,7 @@ internal sealed class SheafProcess : IAsyncDisposable
 {
     public const int Interrupt = 2; // SIGINT
     public const int Terminate = 15; // SIGTERM
+    public const int Continue = 18; // SIGCONT
 
     private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(1);
 
@@ -66,6 +67,8 @@ internal sealed class SheafProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // What tells the tests where their servers are is no option of the program's, and it would say so.
+        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("SHEAF_TEST_", StringComparison.Ordinal)).ToArray()) start.Environment.Remove(name);
         foreach ((string name, string value) in variables)
             start.Environment[name] = value;
         return new SheafProcess(Process.Start(start)!, $"{program} {string.Join(' ', words)}");

@@ -19,7 +19,7 @@ public enum KafkaBrokerKind
 }
 
 /// <summary>
-/// The broker of the tests: the address in <c>SHEAF_TEST_KAFKA</c>, else a real Apache Kafka started from the folder <c>SHEAF_TEST_KAFKA_DIR</c> or
+/// The broker of the tests: the address in <c>SHEAF_TEST_KAFKA</c> (<c>mock</c>: the mock cluster, whatever else there is), else a real Apache Kafka started from the folder <c>SHEAF_TEST_KAFKA_DIR</c> or
 /// <c>shared/kafka</c> in a folder above the repository, else the mock cluster. One per test collection, whose tests run one after the other. What it
 /// has started ends with it; where this process is killed, a watcher ends it.
 /// </summary>
@@ -36,14 +36,14 @@ public sealed unsafe class KafkaBroker : IDisposable
     public KafkaBroker()
     {
         TestFunctions.EnsureLoaded();
-        if (Environment.GetEnvironmentVariable("SHEAF_TEST_KAFKA") is { Length: > 0 } given)
+        Kind = ChosenKind;
+        if (Kind == KafkaBrokerKind.Given)
         {
-            (Kind, Brokers) = (KafkaBrokerKind.Given, given);
+            Brokers = Given!;
         }
-        else if (FindScript() is { } script)
+        else if (Kind == KafkaBrokerKind.Started)
         {
-            Kind = KafkaBrokerKind.Started;
-            _script = script;
+            _script = FindScript()!;
             _folder = new TempFolder();
             StartWatcher();
             try
@@ -58,15 +58,34 @@ public sealed unsafe class KafkaBroker : IDisposable
         }
         else
         {
-            Kind = KafkaBrokerKind.Mock;
             _mock = new MockCluster();
             Brokers = _mock.Brokers;
         }
-        Console.WriteLine($"Kafka tests: {Kind} broker at {Brokers}, librdkafka {KafkaLibrary.Version}");
+        // The runner shows nothing of what a suite writes to the console: ./test names a file, and shows that.
+        if (Environment.GetEnvironmentVariable("SHEAF_TEST_TOLD") is { Length: > 0 } told) File.WriteAllText(told, $"Kafka: {Described}, librdkafka {KafkaLibrary.Version}\n");
         _admin = ClientHandle.Create(ClientType.Producer, new KafkaConfig().Set("bootstrap.servers", Brokers), new ClientEvents(null));
     }
 
     public KafkaBrokerKind Kind { get; }
+
+    /// <summary>Which broker the tests talk to; decided without starting one.</summary>
+    public static KafkaBrokerKind ChosenKind { get; } = Given switch
+    {
+        Mock => KafkaBrokerKind.Mock,
+        { Length: > 0 } => KafkaBrokerKind.Given,
+        _ => FindScript() is null ? KafkaBrokerKind.Mock : KafkaBrokerKind.Started,
+    };
+
+    private const string Mock = "mock";
+
+    private static string? Given => Environment.GetEnvironmentVariable("SHEAF_TEST_KAFKA");
+
+    private string Described => Kind switch
+    {
+        KafkaBrokerKind.Given => "a given broker (SHEAF_TEST_KAFKA)",
+        KafkaBrokerKind.Started => $"Apache Kafka started from {Path.GetDirectoryName(_script)}",
+        KafkaBrokerKind.Mock => "librdkafka's mock cluster",
+    };
 
     /// <summary>Its bootstrap servers.</summary>
     public string Brokers { get; }
@@ -123,6 +142,22 @@ public sealed unsafe class KafkaBroker : IDisposable
         LibRdKafka.rd_kafka_event_destroy(answer);
         LibRdKafka.rd_kafka_queue_destroy(queue);
         TestFunctions.rd_kafka_DeleteTopic_destroy(topic);
+    }
+
+    /// <summary>Gives a topic more partitions. Not with the mock cluster.</summary>
+    public void AddPartitions(string topic, int total)
+    {
+        byte* error = stackalloc byte[NativeText.ErrorSize];
+        nint partitions = TestFunctions.rd_kafka_NewPartitions_new(topic, (nuint)total, error, NativeText.ErrorSize);
+        Xunit.Assert.True(partitions != 0, NativeText.Read(error));
+        nint queue = LibRdKafka.rd_kafka_queue_new(_admin);
+        TestFunctions.rd_kafka_CreatePartitions(_admin, &partitions, 1, 0, queue);
+        nint answer = LibRdKafka.rd_kafka_queue_poll(queue, (int)MostTime.TotalMilliseconds);
+        Xunit.Assert.True(answer != 0, $"topic {topic} was not given {total} partitions within {MostTime}");
+        Xunit.Assert.Equal("Success", NativeText.Read(LibRdKafka.rd_kafka_event_error_string(answer)));
+        LibRdKafka.rd_kafka_event_destroy(answer);
+        LibRdKafka.rd_kafka_queue_destroy(queue);
+        TestFunctions.rd_kafka_NewPartitions_destroy(partitions);
     }
 
     /// <summary>Kills the broker, for real.</summary>

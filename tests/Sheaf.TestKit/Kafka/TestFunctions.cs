@@ -50,4 +50,13 @@ internal static unsafe partial class TestFunctions
 
     [LibraryImport(Name)]
     public static partial void rd_kafka_DeleteTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint rd_kafka_NewPartitions_new(string topic, nuint total, byte* error, nuint errorSize);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_NewPartitions_destroy(nint partitions);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_CreatePartitions(ClientHandle client, nint* partitions, nuint count, nint options, nint queue);
 }

@@ -47,7 +47,7 @@ public sealed class TestMember : IDisposable
     {
         PollOutcome outcome = Consumer.Poll(_batch, TimeSpan.FromMilliseconds(timeoutMs));
         Keep();
-        foreach (int end in _batch.Ends) Ends.Add(end);
+        foreach (PartitionOffset end in _batch.Ends) Ends.Add(end.Partition);
         _batch.Clear();
         if (Consumer.PendingRebalance is { } rebalance) Answer(rebalance);
         return outcome;

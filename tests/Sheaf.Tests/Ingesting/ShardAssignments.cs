@@ -195,6 +195,47 @@ public sealed class ShardAssignments : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_the_buffer_refuses_is_neither_stored_nor_counted_and_so_is_what_follows_it()
+    {
+        await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        _ingest.RefusedShard = Zero;
+        _source.Put(Zero, 11, Span(1, 0, Noon));
+        _source.Put(One, 11, Span(2, 0, Noon));
+        await StoredAsync(One, 0);
+        await Eventually.TrueAsync(() => _ingest.Refused == 1, "a refusal");
+        _ingest.RefusedShard = null;
+        _source.Put(Zero, 11, Span(3, 1, Noon));
+        _source.Put(One, 11, Span(4, 1, Noon));
+        await StoredAsync(One, 1);
+        await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
+        Assert.Equal((0, -1), (_counters.Received(Zero), _control.Shard(Zero).StoredThrough));
+        Assert.False(_running.IsCompleted);
+
+        await _pipeline.AssignAsync(Zero, 12, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        _source.Put(Zero, 12, Span(1, 0, Noon), Span(3, 1, Noon));
+        await StoredAsync(Zero, 1);
+        Assert.Equal(2, _counters.Received(Zero));
+    }
+
+    [Fact]
+    public async Task A_shard_that_the_buffer_refuses_for_long_although_the_group_says_otherwise_ends_the_run()
+    {
+        var source = new ScriptedSource();
+        var control = new ControlBlock(workers: 1, shards: 1);
+        ShardCells cells = control.Shard(Zero);
+        cells.Assignment = ShardCells.NotAssigned;
+        using var pipeline = new IngestPipeline(
+            new IngestOptions(1, Lanes: 1) { RefusalPatience = TimeSpan.Zero }, source, new FailingBuffer(_buffer.OpenClient()) { RefusedShard = Zero }, control, new IngestCounters(1), _deadLetters,
+            () => new IngestRules(DropRules.None, new DeadLetterLimits(1, 0)), new IntakeGate(), _ => { }, TimeProvider.System);
+        Task running = pipeline.RunAsync(default);
+        await pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        for (int i = 0; i < 3; i++) source.Put(Zero, 11, Span(1, i, Noon));
+        ClaimLapsedException e = await Assert.ThrowsAsync<ClaimLapsedException>(() => running.WaitAsync(Eventually.Patience));
+        Assert.Contains("start again", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task One_shards_blocks_do_not_wait_for_another_shards()
     {
         await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
@@ -266,11 +307,20 @@ public sealed class ShardAssignments : IAsyncDisposable
 
         public ShardId? HeldShard { private get; set; }
 
+        public ShardId? RefusedShard { private get; set; }
+
+        public int Refused { get; private set; }
+
         public void LetGo() => _letGo.SetResult();
 
         public async ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel)
         {
             if (_isAway) throw new BufferUnavailableException("away");
+            if (batch.Shard == RefusedShard)
+            {
+                Refused++;
+                throw new ClaimLapsedException("another instance has it");
+            }
             if (batch.Shard == HeldShard) await _letGo.Task.WaitAsync(cancel);
             await inner.AppendAsync(batch, cancel);
         }

@@ -23,8 +23,8 @@ public partial class RedisNames
         var keys = new RedisKeys(slice, hasSlots: true);
         ShardKeys shard = keys.Of(new ShardId(3));
         Assert.Equal(
-            [prefix + "{3}:due", prefix + "{3}:inflight", prefix + "{3}:stored", prefix + "{3}:epoch"],
-            ((byte[][])[shard.Due, shard.Inflight, shard.Stored, shard.Epoch]).Select(Encoding.ASCII.GetString));
+            [prefix + "{3}:due", prefix + "{3}:inflight", prefix + "{3}:stored", prefix + "{3}:term", prefix + "{3}:epoch"],
+            ((byte[][])[shard.Due, shard.Inflight, shard.Stored, shard.Term, shard.Epoch]).Select(Encoding.ASCII.GetString));
         Assert.Equal(HashSlot.Of("3"u8), shard.Slot);
         Assert.Equal(prefix + "{3:402:f0f21b33a1b2c3d400112233445566ff}", TraceKeyText(keys, new ShardId(3), Trace));
         Assert.Equal(prefix + "{*", keys.Pattern);
@@ -66,7 +66,7 @@ public partial class RedisNames
     {
         string guide = File.ReadAllText(Path.Combine(RepositoryFiles.Root, "docs", "operations.md"));
         string[] documented = [.. KeyPattern().Matches(guide).Select(m => m.Groups[1].Value).Distinct().Order(StringComparer.Ordinal)];
-        Assert.Equal(["sheaf:{SHARD:PROJECT:TRACE}", "sheaf:{SHARD}:due", "sheaf:{SHARD}:epoch", "sheaf:{SHARD}:inflight", "sheaf:{SHARD}:stored"], documented);
+        Assert.Equal(["sheaf:{SHARD:PROJECT:TRACE}", "sheaf:{SHARD}:due", "sheaf:{SHARD}:epoch", "sheaf:{SHARD}:inflight", "sheaf:{SHARD}:stored", "sheaf:{SHARD}:term"], documented);
     }
 
     private static string TraceKeyText(RedisKeys keys, ShardId shard, in TraceKey trace)

@@ -1,0 +1,38 @@
+using Xunit;
+
+namespace Sheaf.TestKit.Kafka;
+
+/// <summary>A test for a real Apache Kafka: with the mock cluster it is skipped, and says what that cannot do.</summary>
+public sealed class RealBrokerFactAttribute : FactAttribute
+{
+    /// <param name="lacking">What the mock cluster does not do.</param>
+    public RealBrokerFactAttribute(string lacking) => Skip = BrokerNeeds.WhyNotReal(lacking);
+}
+
+/// <inheritdoc cref="RealBrokerFactAttribute"/>
+public sealed class RealBrokerTheoryAttribute : TheoryAttribute
+{
+    /// <inheritdoc cref="RealBrokerFactAttribute(string)"/>
+    public RealBrokerTheoryAttribute(string lacking) => Skip = BrokerNeeds.WhyNotReal(lacking);
+}
+
+/// <summary>A test that stops its broker: with one that is somebody else's it is skipped.</summary>
+public sealed class HaltingBrokerFactAttribute : FactAttribute
+{
+    public HaltingBrokerFactAttribute() => Skip = BrokerNeeds.WhyNotHalted();
+}
+
+/// <inheritdoc cref="HaltingBrokerFactAttribute"/>
+public sealed class HaltingBrokerTheoryAttribute : TheoryAttribute
+{
+    public HaltingBrokerTheoryAttribute() => Skip = BrokerNeeds.WhyNotHalted();
+}
+
+internal static class BrokerNeeds
+{
+    public static string? WhyNotReal(string lacking) =>
+        KafkaBroker.ChosenKind == KafkaBrokerKind.Mock ? $"needs a real Apache Kafka (SHEAF_TEST_KAFKA_DIR, SHEAF_TEST_KAFKA); of librdkafka's mock cluster: {lacking}" : null;
+
+    public static string? WhyNotHalted() =>
+        KafkaBroker.ChosenKind == KafkaBrokerKind.Given ? "stops its broker, and the one in SHEAF_TEST_KAFKA is somebody else's" : null;
+}
