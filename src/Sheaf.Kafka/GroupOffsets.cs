@@ -56,14 +56,20 @@ internal sealed class GroupOffsets : IDisposable
     {
         var starts = new (StoredPosition Stored, SettledOffsets Settled)[partitions.Length];
         var committed = new List<PartitionOffset>();
-        for (int i = 0; i < partitions.Length; i++)
+        // Before anything is taken: what is taken must be begun, or it would be counted nowhere.
+        foreach (int partition in partitions)
         {
-            int partition = partitions[i];
             if (partition >= _input.Partitions)
             {
                 throw new SourceException(string.Create(CultureInfo.InvariantCulture,
                     $"Kafka: {_input.Options.Address}: the topic has partition {partition} now, and had {_input.Partitions} at the start: start again, as a supervisor does by itself. Nothing is lost"));
             }
+        }
+        await _committing.WaitAsync(_givenUp);
+        await Task.Run(PrepareProgress);
+        for (int i = 0; i < partitions.Length; i++)
+        {
+            int partition = partitions[i];
             StoredPosition? known = await RetryAsync(() => _owner.TakeAsync(new ShardId(partition), _givenUp).AsTask());
             if (known is null)
             {
@@ -130,6 +136,21 @@ internal sealed class GroupOffsets : IDisposable
 
     /// <summary>When no commit is under way any more, or the wait for it was given up.</summary>
     public void Dispose() => _transactions?.Dispose();
+
+    /// <summary>Ends what an earlier life of this member has left open: the group's offsets wait for it.</summary>
+    private void PrepareProgress()
+    {
+        if (_progress is null || _transactions is not null) return;
+        try
+        {
+            _transactions = _progress.OpenTransactions("progress");
+            _transactions.Prepare(_givenUp);
+        }
+        catch (SinkException e) when (!_givenUp.IsCancellationRequested)
+        {
+            throw new SourceException($"--progress-topic: {e.Message}", e);
+        }
+    }
 
     private async Task TryCommitProgressAsync(ShardId[] shards, bool isLast)
     {

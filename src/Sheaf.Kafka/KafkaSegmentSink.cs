@@ -49,6 +49,10 @@ public sealed class KafkaSegmentSink : ISegmentSink
     /// <inheritdoc/>
     public bool IsTransactional => _transactions is not null;
 
+    /// <summary>For exactly-once: ends what an earlier life of this worker has left open, which others may be waiting for. Otherwise nothing.</summary>
+    /// <exception cref="SinkException">The producer cannot begin.</exception>
+    public Task PrepareAsync(CancellationToken cancel) => _transactions is null ? Task.CompletedTask : Task.Run(() => _transactions.Prepare(cancel), cancel);
+
     /// <summary>
     /// Takes from this client the right to produce. Any thread; does not wait: what the brokers were sent may come out, the rest is taken back, and the
     /// spans come again from the next owner, with the same flush ids.

@@ -25,7 +25,9 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
-    internal static int? CountPartitions(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel)
+    /// <param name="mayBeMissing">Whether a topic that is not there is told at once; otherwise it may have been made a moment ago.</param>
+    internal static int? CountPartitions(
+        ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel, bool mayBeMissing = false)
     {
         long start = time.GetTimestamp();
         nint topic = client.Topic(name);
@@ -38,13 +40,16 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             TimeSpan patience = error.Kind switch
             {
                 KafkaErrorKind.Retriable => timeout,
-                KafkaErrorKind.UnknownTopic => Propagation < timeout ? Propagation : timeout,
+                KafkaErrorKind.UnknownTopic when !mayBeMissing => Propagation < timeout ? Propagation : timeout,
                 _ => TimeSpan.Zero,
             };
             if (time.GetElapsedTime(start) >= patience) return null;
             cancel.WaitHandle.WaitOne(50);
         }
     }
+
+    /// <summary>Whether the brokers know the topic now. Waits half a second for them.</summary>
+    internal static KafkaError Ask(ClientHandle client, nint topic) => CountPartitions(client, topic, out _);
 
     private static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
     {

@@ -7,10 +7,10 @@ namespace Sheaf.Kafka;
 internal sealed class TopicAbsence(KafkaConsumerOptions options, KafkaConsumer consumer)
 {
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(0.5);
 
     private long _since; // 0: it is there, as far as anybody has said
     private long _askedAt;
+    private nint _topic;
 
     /// <summary>The brokers have said so.</summary>
     public void Note() => Interlocked.CompareExchange(ref _since, options.Time.GetTimestamp(), 0);
@@ -22,7 +22,8 @@ internal sealed class TopicAbsence(KafkaConsumerOptions options, KafkaConsumer c
         if (since == 0 || options.Time.GetElapsedTime(since) < options.AbsencePatience) return default;
         if (_askedAt != 0 && options.Time.GetElapsedTime(_askedAt) < s_again) return default;
         _askedAt = options.Time.GetTimestamp();
-        KafkaError error = consumer.QueryWatermarks(0, out _, out _, s_answer);
+        if (_topic == 0) _topic = consumer.Client.Topic(options.Address.Topic);
+        KafkaError error = KafkaTopic.Ask(consumer.Client, _topic); // what librdkafka remembers is what it was told before
         if (error.Kind == KafkaErrorKind.UnknownTopic) return error;
         if (error.IsNone) Volatile.Write(ref _since, 0); // else no broker has answered: asked again
         return default;

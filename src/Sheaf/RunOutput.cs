@@ -11,7 +11,8 @@ namespace Sheaf;
 
 /// <summary>A client of the output for a worker that is a thread.</summary>
 /// <param name="Fence">Takes from it the right to produce. Any thread; does not wait.</param>
-internal readonly record struct OutputClient(ISegmentSink Sink, Action Fence);
+/// <param name="PrepareAsync">To be awaited before anything is produced; null: nothing needs to be.</param>
+internal readonly record struct OutputClient(ISegmentSink Sink, Action Fence, Func<CancellationToken, Task>? PrepareAsync = null);
 
 /// <summary>
 /// The output of one run: a file or topics. Workers that are threads share what is open here; worker processes open it for themselves, and here it is only prepared and brought to its
@@ -56,7 +57,7 @@ internal sealed class RunOutput : IAsyncDisposable
         if (_kafka is not null)
         {
             KafkaSegmentSink sink = exactlyOnce is null ? _kafka.CreateClient() : _kafka.CreateClient(exactlyOnce, worker);
-            return new OutputClient(sink, sink.Fence);
+            return new OutputClient(sink, sink.Fence, sink.PrepareAsync);
         }
         JsonLinesClient client = _sink?.CreateClient() ?? throw new InvalidOperationException("worker processes open the output for themselves");
         return new OutputClient(client, client.Fence);

@@ -467,6 +467,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             await using ISegmentSink sink = output.Sink;
             await using ISpanBuffer client = buffer.Buffer;
+            if (output.PrepareAsync is { } prepareAsync) await prepareAsync(cancel);
             await worker.RunAsync(cancel);
         }
 

@@ -20,7 +20,7 @@ internal static class ProgressTopic
     {
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);
-        int? found = KafkaTopic.CountPartitions(client, options.Topic, options.StartTimeout, time, out KafkaError error, cancel);
+        int? found = KafkaTopic.CountPartitions(client, options.Topic, options.StartTimeout, time, out KafkaError error, cancel, mayBeMissing: true);
         if (found is null && error.Kind == KafkaErrorKind.UnknownTopic)
         {
             error = Create(client, options, partitions, time, cancel);

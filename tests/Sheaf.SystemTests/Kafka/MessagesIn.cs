@@ -166,9 +166,16 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
     [RealBrokerFact("it creates topics by itself")]
     public async Task A_topic_that_is_missing_is_named_with_the_way_out()
     {
-        using var member = new TestMember(Broker.Brokers, "no-such-topic", Broker.NewName("group"));
-        SourceException failure = await Assert.ThrowsAsync<SourceException>(() => member.ReadAsync(1));
-        Assert.Contains("no-such-topic", failure.Message, StringComparison.Ordinal);
+        using var consumer = KafkaConsumer.Join(new KafkaConsumerOptions
+        {
+            Address = new KafkaAddress(Broker.Brokers, ["no-such-topic"], Broker.NewName("group"), []),
+            AbsencePatience = TimeSpan.FromSeconds(1),
+        });
+        using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+        SourceException? failure = null;
+        await Eventually.TrueAsync(
+            () => failure is not null, "the end", () => failure = Record.Exception(() => consumer.Poll(batch, TimeSpan.FromMilliseconds(20))) as SourceException);
+        Assert.Contains("no-such-topic", failure!.Message, StringComparison.Ordinal);
         Assert.Contains("Create topic", failure.Message, StringComparison.Ordinal);
     }
 
