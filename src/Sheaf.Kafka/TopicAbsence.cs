@@ -13,7 +13,7 @@ internal sealed class TopicAbsence(KafkaConsumerOptions options, KafkaConsumer c
     private nint _topic;
 
     /// <summary>The brokers have said so.</summary>
-    public void Note() => Interlocked.CompareExchange(ref _since, options.Time.GetTimestamp(), 0);
+    public void Note() => Interlocked.CompareExchange(ref _since, Math.Max(1, options.Time.GetTimestamp()), 0); // a clock may begin at 0
 
     /// <summary>That there is no such topic, once it has lasted; else no error. Asks the brokers now and then, which may take half a second.</summary>
     public KafkaError Judge()
