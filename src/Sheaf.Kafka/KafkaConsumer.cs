@@ -114,13 +114,13 @@ public sealed unsafe class KafkaConsumer : IDisposable
             if (count > 0 && count < into.Capacity && linger > TimeSpan.Zero && PendingRebalance is null)
                 count += Consume(queue, (int)Math.Min(linger.TotalMilliseconds, int.MaxValue), into.Room + count, into.Capacity - count);
             KafkaError refusal = into.Accept(count, _events);
+            if (refusal.IsNone) refusal = _events.TakeRefusal();
             if (refusal.Kind == KafkaErrorKind.UnknownTopic)
             {
                 _absence.Note();
                 refusal = default;
             }
             if (refusal.IsNone) refusal = _absence.Judge();
-            if (refusal.IsNone) refusal = _events.TakeRefusal();
             if (!refusal.IsNone && _closing == 0) throw Failure(refusal);
             if (PendingRebalance is not null) return PollOutcome.Rebalance;
             if (into.Count > 0 || into.Ends.Length > 0) return PollOutcome.Messages;

@@ -114,7 +114,7 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
         {
             ClientEvents events = Of(opaque);
             var error = new KafkaError(code, NativeText.Read(reason) ?? "");
-            if (error.Kind is KafkaErrorKind.Authentication or KafkaErrorKind.Authorization or KafkaErrorKind.Fatal)
+            if (error.Kind is KafkaErrorKind.UnknownTopic or KafkaErrorKind.Authentication or KafkaErrorKind.Authorization or KafkaErrorKind.Fatal)
                 events._refusal ??= new StrongBox<KafkaError>(error);
             events.Tell(error);
         }
