@@ -210,7 +210,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
     private async Task FillAsync()
     {
         _input = NewTopic();
-        using var producer = new TestProducer(broker.Brokers, _input, ("linger.ms", "50"));
+        using var producer = new TestProducer(broker.Brokers, _input, ("linger.ms", "5"));
         DateTimeOffset begin = TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1);
         var load = new LoadOptions { Spans = arguments.Spans };
         var generator = new SpanGenerator(load);

@@ -17,12 +17,8 @@ public sealed class AbsentTopics
     public async Task A_topic_that_is_unknown_for_a_while_ends_nothing()
     {
         using var cluster = new MockCluster();
-        cluster.CreateTopic("t");
-        KafkaConsumer consumer = Open(cluster);
         using var batch = new KafkaMessageBatch(10, TimeProvider.System);
-        await ReadToEndAsync(consumer, batch);
-        cluster.SetTopicError("t", ErrorCodes.UnknownTopicOrPartition);
-        await Eventually.TrueAsync(() => consumer.LastError.Kind == KafkaErrorKind.UnknownTopic, "the error", () => Poll(consumer, batch));
+        KafkaConsumer consumer = await ReadUntilItIsUnknownAsync(cluster, batch);
         _time.Advance(TimeSpan.FromSeconds(29));
         for (int i = 0; i < 20; i++) Poll(consumer, batch);
         cluster.SetTopicError("t", 0);
@@ -37,12 +33,8 @@ public sealed class AbsentTopics
     public async Task A_topic_that_stays_unknown_ends_the_reading_with_the_way_out()
     {
         using var cluster = new MockCluster();
-        cluster.CreateTopic("t");
-        KafkaConsumer consumer = Open(cluster);
         using var batch = new KafkaMessageBatch(10, TimeProvider.System);
-        await ReadToEndAsync(consumer, batch);
-        cluster.SetTopicError("t", ErrorCodes.UnknownTopicOrPartition);
-        await Eventually.TrueAsync(() => consumer.LastError.Kind == KafkaErrorKind.UnknownTopic, "the error", () => Poll(consumer, batch));
+        KafkaConsumer consumer = await ReadUntilItIsUnknownAsync(cluster, batch);
         _time.Advance(TimeSpan.FromSeconds(30));
         SourceException? failure = null;
         await Eventually.TrueAsync(() => failure is not null, "the end", () =>
@@ -51,6 +43,16 @@ public sealed class AbsentTopics
             _time.Advance(TimeSpan.FromSeconds(1)); // until it asks again
         });
         Assert.Contains("Create topic t", failure!.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<KafkaConsumer> ReadUntilItIsUnknownAsync(MockCluster cluster, KafkaMessageBatch batch)
+    {
+        cluster.CreateTopic("t");
+        KafkaConsumer consumer = Open(cluster);
+        await ReadToEndAsync(consumer, batch);
+        cluster.SetTopicError("t", ErrorCodes.UnknownTopicOrPartition);
+        await Eventually.TrueAsync(() => consumer.LastError.Kind == KafkaErrorKind.UnknownTopic, "the error", () => Poll(consumer, batch));
+        return consumer;
     }
 
     private KafkaConsumer Open(MockCluster cluster)
