@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Sheaf.Buffering;
 using Sheaf.Ingesting;
 using Sheaf.Kafka.Progress;
@@ -105,6 +106,7 @@ internal sealed class GroupOffsets : IDisposable
     {
         if (_progress is not null)
         {
+            if (_committing.Exception?.InnerException is { } unexpected) ExceptionDispatchInfo.Throw(unexpected); // what passes by itself was told instead
             if (_committing.IsCompleted && partitions.Count > 0) _committing = Task.Run(() => TryCommitProgressAsync([.. partitions], isLast: false));
             return;
         }
@@ -134,8 +136,14 @@ internal sealed class GroupOffsets : IDisposable
         foreach (int partition in partitions) _committed.Remove(partition);
     }
 
-    /// <summary>When no commit is under way any more, or the wait for it was given up.</summary>
-    public void Dispose() => _transactions?.Dispose();
+    /// <summary>Ends with the commit that is under way, if there is one.</summary>
+    public void Dispose() => _ = DisposeAfterCommitAsync();
+
+    private async Task DisposeAfterCommitAsync()
+    {
+        await _committing.WaitAsync(CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _transactions?.Dispose();
+    }
 
     /// <summary>Ends what an earlier life of this member has left open: the group's offsets wait for it.</summary>
     private void PrepareProgress()
