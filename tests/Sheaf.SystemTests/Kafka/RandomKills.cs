@@ -43,7 +43,7 @@ public sealed class RandomKills(KafkaBroker broker, ITestOutputHelper said) : Ka
         await run.ReadAsync((long)steps * KafkaRun.SpansPerStep);
         foreach (SheafProcess instance in instances) await KafkaRun.StopAsync(instance);
         RunVerifier verified = await run.VerifyAsync();
-        string about = $"seed {seed}, {wanted} kills, {verified.Messages} messages, {verified.Repeats} of them repeats";
+        string about = $"seed {seed}, {wanted} kills, {verified.Messages} messages, {verified.Repeats} repeats";
         said.WriteLine(about);
         Assert.True(verified.Problems.Count == 0, $"{about}\n{string.Join("\n", verified.Problems.First)}");
         if (delivery == "exactly-once") Assert.True(verified.Repeats == 0, about);
