@@ -33,8 +33,7 @@ internal sealed class EndProbe(KafkaConsumer consumer, TimeProvider time)
         try
         {
             long askedAt = time.GetTimestamp();
-            PartitionOffset[] ends = [.. partitions.Select(p => new PartitionOffset(p, PartitionOffset.End))];
-            if (consumer.QueryEnds(ends, s_patience).IsNone) _answer = new EndAnswer(askedAt, ends);
+            if (consumer.QueryEnds(partitions, s_patience, out PartitionOffset[] ends).IsNone) _answer = new EndAnswer(askedAt, ends);
         }
         catch (ObjectDisposedException)
         {

@@ -71,10 +71,11 @@ internal sealed class GroupOffsets : IDisposable
         for (int i = 0; i < partitions.Length; i++)
         {
             int partition = partitions[i];
-            StoredPosition? known = await RetryAsync(() => _owner.TakeAsync(new ShardId(partition), _givenUp).AsTask());
+            StoredPosition? known = null;
+            await RetryAsync(async () => known = await _owner.TakeAsync(new ShardId(partition), _givenUp));
             if (known is null)
             {
-                PartitionOffset start = await RetryAsync(() => FindStart(partition));
+                PartitionOffset start = await FindStartAsync(partition);
                 committed.Add(start);
                 known = new StoredPosition(start.Offset - 1, long.MinValue);
             }
@@ -92,11 +93,7 @@ internal sealed class GroupOffsets : IDisposable
         for (int i = 0; i < partitions.Length; i++)
         {
             places.Add(new StartPlace(partitions[i], starts[i].Stored.Offset + 1, firstAssignment + i));
-            await RetryAsync(async () =>
-            {
-                await _owner.BeginAsync(new ShardId(partitions[i]), places[i].Assignment, starts[i].Stored, starts[i].Settled, _givenUp);
-                return starts[i].Stored;
-            });
+            await RetryAsync(() => _owner.BeginAsync(new ShardId(partitions[i]), places[i].Assignment, starts[i].Stored, starts[i].Settled, _givenUp).AsTask());
         }
         return places.MoveToImmutable();
     }
@@ -107,7 +104,9 @@ internal sealed class GroupOffsets : IDisposable
         if (_progress is not null)
         {
             if (_committing.Exception?.InnerException is { } unexpected) ExceptionDispatchInfo.Throw(unexpected); // what passes by itself was told instead
-            if (_committing.IsCompleted && partitions.Count > 0) _committing = Task.Run(() => TryCommitProgressAsync([.. partitions], isLast: false));
+            if (!_committing.IsCompleted || partitions.Count == 0) return;
+            ShardId[] shards = ShardsOf(partitions);
+            _committing = Task.Run(() => TryCommitProgressAsync(shards, isLast: false));
             return;
         }
         while (_consumer.TryTakeCommitFailure(out KafkaError failure)) Tell($"offsets were not committed, the next commit makes up for it: {failure.Text}");
@@ -123,7 +122,7 @@ internal sealed class GroupOffsets : IDisposable
         if (_progress is not null)
         {
             await _committing.WaitAsync(_givenUp);
-            await TryCommitProgressAsync([.. partitions], isLast: true);
+            await TryCommitProgressAsync(ShardsOf(partitions), isLast: true);
             return;
         }
         KafkaError error = _consumer.Commit(Uncommitted(partitions));
@@ -182,7 +181,7 @@ internal sealed class GroupOffsets : IDisposable
         }
     }
 
-    private Task TryCommitProgressAsync(IEnumerable<int> partitions, bool isLast) => TryCommitProgressAsync([.. partitions.Select(p => new ShardId(p))], isLast);
+    private static ShardId[] ShardsOf(IEnumerable<int> partitions) => [.. partitions.Select(p => new ShardId(p))];
 
     private PartitionOffset[] Uncommitted(IEnumerable<int> partitions) =>
     [
@@ -216,13 +215,15 @@ internal sealed class GroupOffsets : IDisposable
         return false;
     }
 
-    private async Task<StoredPosition?> RetryAsync(Func<Task<StoredPosition?>> attempt)
+    /// <summary>Does it again until the buffer can be reached.</summary>
+    private async Task RetryAsync(Func<Task> attempt)
     {
         while (true)
         {
             try
             {
-                return await attempt();
+                await attempt();
+                return;
             }
             catch (BufferUnavailableException e)
             {
@@ -232,11 +233,11 @@ internal sealed class GroupOffsets : IDisposable
         }
     }
 
-    private async Task<PartitionOffset> RetryAsync(Func<PartitionOffset?> attempt)
+    private async Task<PartitionOffset> FindStartAsync(int partition)
     {
         while (true)
         {
-            if (attempt() is { } found) return found;
+            if (FindStart(partition) is { } found) return found;
             await Task.Delay(RetryPause, _time, _givenUp);
         }
     }

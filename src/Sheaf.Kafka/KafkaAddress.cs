@@ -28,6 +28,7 @@ public sealed record KafkaAddress(
     public const string Scheme = "kafka://";
 
     private const int DefaultPort = 9092;
+
     /// <summary>Characters of a topic's name, at most.</summary>
     public const int MaxTopicLength = 249;
 

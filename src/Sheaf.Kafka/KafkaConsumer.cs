@@ -263,14 +263,14 @@ public sealed unsafe class KafkaConsumer : IDisposable
     }
 
     /// <summary>Where partitions end now, asked of the brokers all at once: the next offset that a reader could get.</summary>
-    /// <param name="offsets">Their partitions are read, their offsets are set.</param>
-    public KafkaError QueryEnds(Span<PartitionOffset> offsets, TimeSpan timeout)
+    public KafkaError QueryEnds(IEnumerable<int> partitions, TimeSpan timeout, out PartitionOffset[] ends)
     {
-        using var list = PartitionList.Of(_topicName, [.. offsets.ToArray().Select(o => new PartitionOffset(o.Partition, PartitionOffset.End))]);
+        ends = [.. partitions.Select(p => new PartitionOffset(p, PartitionOffset.End))];
+        using var list = PartitionList.Of(_topicName, ends);
         var error = new KafkaError(LibRdKafka.rd_kafka_offsets_for_times(_client, list.Pointer, (int)timeout.TotalMilliseconds));
         if (error.IsNone) error = list.FirstError();
         if (!error.IsNone) return error;
-        for (int i = 0; i < offsets.Length; i++) offsets[i] = new PartitionOffset(list.Elements[i].Partition, list.Elements[i].Offset);
+        for (int i = 0; i < ends.Length; i++) ends[i] = new PartitionOffset(list.Elements[i].Partition, list.Elements[i].Offset);
         return default;
     }
 

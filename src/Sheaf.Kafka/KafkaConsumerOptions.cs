@@ -40,6 +40,7 @@ public sealed record KafkaConsumerOptions
     /// </summary>
     public TimeSpan AbsencePatience { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What <see cref="AbsencePatience"/> is measured with.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>The properties that follow.</summary>

@@ -49,8 +49,7 @@ public sealed class KafkaDeadLetterSink : IDeadLetterSink
     {
         KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
         int limit = topic.MaxMessageBytes ?? UsualMaxMessageBytes;
-        // A letter is waited for: lingering for company would only slow it down.
-        KafkaConfig config = options.ToConfig(limit).SetDefault("linger.ms", "0");
+        KafkaConfig config = options.ToConfig(limit);
         limit = Math.Min(limit, config.MaxMessageBytes ?? limit);
         if (limit < SmallestMaxMessageBytes)
         {

@@ -40,10 +40,7 @@ internal sealed class RecordRemover(RedisKeys keys)
             for (int record = first; record < end; record++)
             {
                 if (left[record] <= 0) continue;
-                into.Begin(6, slot);
-                into.Add("EVALSHA"u8);
-                into.Add(RedisScripts.Rename.Sha);
-                into.Add(1);
+                into.Begin(RedisScripts.Rename, keys: 1, arguments: 2, slot);
                 into.Add(traceKey);
                 into.Add(batch.NameOf(records[record]));
                 into.Add(NameOfRest(batch, record));

@@ -295,10 +295,7 @@ public sealed class RedisSpanBuffer : ISpanBuffer
     private void BeginScript(RespBatch commands, RespScript script, ShardId shard, int arguments)
     {
         ShardKeys keys = _shards[shard.Value];
-        commands.Begin(6 + arguments, keys.Slot);
-        commands.Add("EVALSHA"u8);
-        commands.Add(script.Sha);
-        commands.Add(3);
+        commands.Begin(script, keys: 3, arguments, keys.Slot);
         commands.Add(keys.Due);
         commands.Add(keys.Inflight);
         commands.Add(keys.Epoch);

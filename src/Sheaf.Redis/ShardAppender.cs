@@ -71,7 +71,10 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
     public void WriteBeginTerm(long nowMs)
     {
         Commands.Clear();
-        BeginScript(RedisScripts.BeginTerm, arguments: 2, _shardKeys.Stored, _shardKeys.Epoch, _shardKeys.Term);
+        Commands.Begin(RedisScripts.BeginTerm, keys: 3, arguments: 2, _shardKeys.Slot);
+        Commands.Add(_shardKeys.Stored);
+        Commands.Add(_shardKeys.Epoch);
+        Commands.Add(_shardKeys.Term);
         Commands.Add(_secondsToLive);
         Commands.Add(nowMs);
     }
@@ -88,7 +91,11 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
     public void WriteArm(SpanBatch batch)
     {
         Commands.Clear();
-        BeginScript(RedisScripts.Arm, arguments: 3 + (2 * _groups.Count), _shardKeys.Due, _shardKeys.Stored, _shardKeys.Epoch, _shardKeys.Term);
+        Commands.Begin(RedisScripts.Arm, keys: 4, arguments: 3 + (2 * _groups.Count), _shardKeys.Slot);
+        Commands.Add(_shardKeys.Due);
+        Commands.Add(_shardKeys.Stored);
+        Commands.Add(_shardKeys.Epoch);
+        Commands.Add(_shardKeys.Term);
         Commands.Add(_secondsToLive);
         Commands.Add(Term);
         Commands.Add(System.Text.Encoding.UTF8.GetBytes(new StoredMark(batch.Through, options.Shards, options.Source).ToString()));
@@ -113,14 +120,6 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
     {
         Commands.Begin(words, _shardKeys.Slot);
         Commands.Add(name);
-    }
-
-    private void BeginScript(RespScript script, int arguments, params ReadOnlySpan<byte[]> keysOfIt)
-    {
-        Begin(3 + keysOfIt.Length + arguments, "EVALSHA"u8);
-        Commands.Add(script.Sha);
-        Commands.Add(keysOfIt.Length);
-        foreach (byte[] key in keysOfIt) Commands.Add(key);
     }
 
     private void GroupByTrace(SpanBatch batch)

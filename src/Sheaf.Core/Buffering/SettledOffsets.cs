@@ -46,6 +46,11 @@ public sealed class SettledOffsets
     internal IReadOnlyDictionary<long, ulong[]> Chunks => _chunks;
 
     public bool Contains(long offset) =>
-        offset <= Highest && _chunks.TryGetValue(offset / ChunkOffsets, out ulong[]? words)
-        && (words[offset % ChunkOffsets / 64] >> (int)(offset % 64) & 1) != 0;
+        offset <= Highest && _chunks.TryGetValue(offset / ChunkOffsets, out ulong[]? words) && (WordOf(words, offset) & BitOf(offset)) != 0;
+
+    /// <summary>The word of a chunk that has an offset's bit.</summary>
+    internal static ref ulong WordOf(ulong[] chunk, long offset) => ref chunk[offset % ChunkOffsets / 64];
+
+    /// <summary>An offset's bit in its word.</summary>
+    internal static ulong BitOf(long offset) => 1UL << (int)(offset % 64);
 }

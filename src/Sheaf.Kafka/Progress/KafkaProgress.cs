@@ -52,7 +52,7 @@ public sealed class KafkaProgress : IDisposable
         public void Dispose() => Turn.Dispose();
     }
 
-    /// <summary>Finds or makes the topic, and makes sure that transactions are allowed.</summary>
+    /// <summary>Finds or makes the topic.</summary>
     /// <param name="buffer">Keeps progress.</param>
     /// <exception cref="ConfigurationException">The topic cannot be used, or this user may not.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
@@ -131,8 +131,6 @@ public sealed class KafkaProgress : IDisposable
             foreach (ShardId shard in held) _buffer.TakeProgress(shard, _shards[shard.Value].Snapshot);
             ShardId[] changed = [.. held.Where(shard => _shards[shard.Value].Snapshot.HasChanged)];
             if (changed.Length == 0) return;
-            if (_group is null) throw NotAMember();
-            transactions.Begin(cancel);
             await FinishAsync(transactions, changed, cancel);
         }
         finally
@@ -197,9 +195,15 @@ public sealed class KafkaProgress : IDisposable
         shard.Turn.Release();
     }
 
+    /// <summary>Commits the snapshots of these shards in the transaction that is open, or in one of their own.</summary>
     private async Task FinishAsync(KafkaTransactions transactions, ShardId[] shards, CancellationToken cancel)
     {
-        GroupMetadata? group = _group;
+        if (_group is not { } group)
+        {
+            transactions.Abort(cancel);
+            throw new TransactionAbortedException($"Kafka: group {_options.Input.Address.Group} has gone on without this instance: nothing is committed until it is a member again");
+        }
+        if (!transactions.IsOpen) transactions.Begin(cancel);
         using var delivery = new KafkaDelivery();
         delivery.Begin();
         var pinned = new List<byte[]>(); // until the brokers have it
@@ -214,10 +218,10 @@ public sealed class KafkaProgress : IDisposable
         }
         await delivery.SettleAsync(transactions.Producer, _time, cancel);
         GC.KeepAlive(pinned);
-        if (!delivery.Failure.Error.IsNone || group is null)
+        if (delivery.Failure.Error is { IsNone: false } error)
         {
             transactions.Abort(cancel);
-            throw group is null ? NotAMember() : new TransactionAbortedException($"Kafka: topic {_options.Topic}: {delivery.Failure.Error.Text}. {delivery.Failure.Error.WayOut(_options.Topic)}");
+            throw new TransactionAbortedException($"Kafka: topic {_options.Topic}: {error.Text}. {error.WayOut(_options.Topic)}");
         }
         transactions.Commit(group, _inputTopic, offsets, cancel);
         foreach (ShardId shard in shards) _buffer.AcknowledgeProgress(_shards[shard.Value].Snapshot);
@@ -252,8 +256,6 @@ public sealed class KafkaProgress : IDisposable
             }
         }
     }
-
-    private TransactionAbortedException NotAMember() => new($"Kafka: group {_options.Input.Address.Group} has gone on without this instance: nothing is committed until it is a member again");
 
     private void Tell(int level, string text) => _log?.Invoke(new KafkaLogLine(level, "PROGRESS", text));
 }

@@ -70,6 +70,15 @@ public sealed class RespBatch
         WriteHead((byte)'*', words);
     }
 
+    /// <summary>Begins <c>EVALSHA</c> of a script; its keys follow, then its arguments.</summary>
+    public void Begin(RespScript script, int keys, int arguments, int slot)
+    {
+        Begin(3 + keys + arguments, slot);
+        Add("EVALSHA"u8);
+        Add(script.Sha);
+        Add(keys);
+    }
+
     public void Add(ReadOnlySpan<byte> word)
     {
         bool isName = _isFirstWord;

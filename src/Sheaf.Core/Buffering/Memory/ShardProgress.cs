@@ -95,7 +95,7 @@ internal sealed class ShardProgress
     {
         if (offset < _low) return true;
         long index = (offset / SettledOffsets.ChunkOffsets) - _firstChunk;
-        return index < _chunks.Count && _chunks[(int)index] is { } chunk && (chunk.Words[offset % SettledOffsets.ChunkOffsets / 64] >> (int)(offset % 64) & 1) != 0;
+        return index < _chunks.Count && _chunks[(int)index] is { } chunk && (SettledOffsets.WordOf(chunk.Words, offset) & SettledOffsets.BitOf(offset)) != 0;
     }
 
     /// <summary>How far the shard is, or would be if what is marked as removed in these traces had left.</summary>
@@ -165,14 +165,14 @@ internal sealed class ShardProgress
         {
             Chunk chunk = ChunkAt(_next);
             chunk.Change++;
-            ref ulong word = ref chunk.Words[_next % SettledOffsets.ChunkOffsets / 64];
+            ref ulong word = ref SettledOffsets.WordOf(chunk.Words, _next);
             if (_next % 64 == 0 && end - _next >= 64)
             {
                 word = ulong.MaxValue;
                 _next += 64;
                 continue;
             }
-            word |= 1UL << (int)(_next % 64);
+            word |= SettledOffsets.BitOf(_next);
             _next++;
         }
     }
@@ -202,14 +202,14 @@ internal sealed class ShardProgress
 
     private static bool TrySet(Chunk chunk, long offset)
     {
-        ref ulong word = ref chunk.Words[offset % SettledOffsets.ChunkOffsets / 64];
-        ulong bit = 1UL << (int)(offset % 64);
+        ref ulong word = ref SettledOffsets.WordOf(chunk.Words, offset);
+        ulong bit = SettledOffsets.BitOf(offset);
         if ((word & bit) != 0) return false;
         word |= bit;
         return true;
     }
 
-    private static void Clear(Chunk chunk, long offset) => chunk.Words[offset % SettledOffsets.ChunkOffsets / 64] &= ~(1UL << (int)(offset % 64));
+    private static void Clear(Chunk chunk, long offset) => SettledOffsets.WordOf(chunk.Words, offset) &= ~SettledOffsets.BitOf(offset);
 
     private long FirstUnsettled(long from)
     {
