@@ -18,6 +18,11 @@ switch (args)
         await TestWriter.RunAsync(output, ControlBlock.Attach(controlBlock), writer, int.Parse(first, CultureInfo.InvariantCulture));
         return 0;
 
+    // Makes and ends clients of Kafka, and tells what they left behind.
+    case ["kafka-clients", var brokers, var topic, var group]:
+        await TestClients.RunAsync(brokers, topic, group);
+        return 0;
+
     default:
         Console.Error.WriteLine("Sheaf.TestWorkers is what system tests start");
         return 2;

@@ -1,5 +1,6 @@
 using Sheaf.Kafka;
 using Sheaf.Kafka.Native;
+using Sheaf.SystemTests.Processes;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
@@ -68,14 +69,15 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     {
         string topic = Broker.CreateTopic(1);
         using (var producer = new TestProducer(Broker.Brokers, topic)) AssertNone(await producer.ProduceAsync(Numbers(0, 200, 1000)));
-        int threads = LibRdKafka.rd_kafka_thread_cnt();
-        for (int i = 0; i < 10; i++) await UseClientsAsync(topic);
-        long before = ResidentBytes();
-        for (int i = 0; i < 40; i++) await UseClientsAsync(topic);
-        long grown = ResidentBytes() - before;
-        await Eventually.TrueAsync(() => LibRdKafka.rd_kafka_thread_cnt() <= threads, "the end of the clients' threads");
+        await using SheafProcess clients = SheafProcess.StartProgram(
+            Environment.CurrentDirectory, new Dictionary<string, string>(),
+            "dotnet", Path.Combine(AppContext.BaseDirectory, "Sheaf.TestWorkers.dll"), "kafka-clients", Broker.Brokers, topic, Broker.NewName("group"));
+        Ended ended = await clients.EndAsync();
+        Assert.True(ended.ExitCode == 0, ended.Error);
         // A client that stays costs about 0.5 MB and its threads' stacks: forty of each would be far more.
-        Assert.InRange(grown, long.MinValue, 16 << 20);
+        const string Told = "grown by ";
+        Assert.StartsWith(Told, ended.Out, StringComparison.Ordinal);
+        Assert.InRange(long.Parse(ended.Out[Told.Length..], System.Globalization.CultureInfo.InvariantCulture), long.MinValue, 16 << 20);
     }
 
     [Fact]
@@ -104,20 +106,4 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     {
         Address = new KafkaAddress(brokers, [topic], "forgotten", []),
     });
-
-    private async Task UseClientsAsync(string topic)
-    {
-        using var member = new TestMember(Broker.Brokers, topic, Broker.NewName("group"));
-        await member.ReadAsync(200);
-        using var producer = new TestProducer(Broker.Brokers, topic);
-        AssertNone(await producer.ProduceAsync([]));
-    }
-
-    private static long ResidentBytes()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        using var self = System.Diagnostics.Process.GetCurrentProcess();
-        return self.WorkingSet64;
-    }
 }

@@ -105,8 +105,21 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    /// <summary>What it has logged.</summary>
-    public string Log => File.Exists(_folder.File("log")) ? File.ReadAllText(_folder.File("log")) : "";
+    /// <summary>What it has logged since its last start. May be asked for while it is started again.</summary>
+    public string Log
+    {
+        get
+        {
+            try
+            {
+                return File.ReadAllText(_folder.File("log"));
+            }
+            catch (FileNotFoundException)
+            {
+                return ""; // between two starts: looking first would leave a moment for it to go
+            }
+        }
+    }
 
     /// <summary>Kills it with SIGKILL and waits for its end.</summary>
     public async Task KillAsync()
