@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 
 namespace Sheaf.Supervision;
@@ -9,7 +9,9 @@ namespace Sheaf.Supervision;
 /// </summary>
 internal sealed class WorkerPump : SynchronizationContext
 {
-    private readonly BlockingCollection<(SendOrPostCallback Callback, object? State)> _work = [];
+    // Waited for with Monitor, which sleeps at once: a worker waits for brokers and for deadlines, and looking again before sleeping cost a tenth of its processor time.
+    private readonly Queue<(SendOrPostCallback Callback, object? State)> _work = new();
+    private bool _completed; // under the lock of _work
     private ExceptionDispatchInfo? _failure;
 
     private WorkerPump()
@@ -22,7 +24,7 @@ internal sealed class WorkerPump : SynchronizationContext
         var pump = new WorkerPump();
         SetSynchronizationContext(pump);
         _ = pump.CompleteAsync(body);
-        foreach ((SendOrPostCallback callback, object? state) in pump._work.GetConsumingEnumerable()) callback(state);
+        while (pump.TryTake(out SendOrPostCallback? callback, out object? state)) callback(state);
         pump._failure?.Throw();
     }
 
@@ -36,21 +38,39 @@ internal sealed class WorkerPump : SynchronizationContext
         {
             _failure = ExceptionDispatchInfo.Capture(e);
         }
-        _work.CompleteAdding();
+        lock (_work)
+        {
+            _completed = true;
+            Monitor.Pulse(_work);
+        }
+    }
+
+    /// <summary>Waits for the next callback; false when the method has completed and none is left.</summary>
+    private bool TryTake([NotNullWhen(true)] out SendOrPostCallback? callback, out object? state)
+    {
+        lock (_work)
+        {
+            while (_work.Count == 0 && !_completed) Monitor.Wait(_work);
+            bool taken = _work.TryDequeue(out (SendOrPostCallback Callback, object? State) next);
+            (callback, state) = next;
+            return taken;
+        }
     }
 
     /// <inheritdoc/>
     public override void Post(SendOrPostCallback d, object? state)
     {
-        try
+        lock (_work)
         {
-            _work.Add((d, state));
+            if (!_completed)
+            {
+                _work.Enqueue((d, state));
+                Monitor.Pulse(_work);
+                return;
+            }
         }
-        catch (InvalidOperationException) when (_work.IsAddingCompleted)
-        {
-            // The method is done and this thread with it; somebody it did not wait for still wants to go on.
-            ThreadPool.QueueUserWorkItem(d.Invoke, state);
-        }
+        // The method is done and this thread with it; somebody it did not wait for still wants to go on.
+        ThreadPool.QueueUserWorkItem(d.Invoke, state);
     }
 
     /// <inheritdoc/>
