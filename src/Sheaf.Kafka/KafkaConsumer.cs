@@ -54,6 +54,8 @@ public sealed unsafe class KafkaConsumer : IDisposable
 
     internal ClientHandle Client => _client;
 
+    internal ClientEvents Events => _events;
+
     internal ReadOnlySpan<byte> TopicName => _topicName;
 
     /// <summary>Makes a consumer and lets it join its group. Brokers that are away do not matter here: it joins when they are back.</summary>

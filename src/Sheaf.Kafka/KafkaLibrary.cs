@@ -16,7 +16,10 @@ public static unsafe class KafkaLibrary
     /// <summary>The oldest version that has all functions we use.</summary>
     public const string MinVersion = "2.0.0";
 
-    private const int MinVersionNumber = 0x02_00_00_00;
+    /// <summary>The first version whose SCRAM keeps to RFC 5802, which Kafka insists on from 4.0 on (librdkafka's pull request 4895).</summary>
+    public const string ScramVersion = "2.6.1";
+
+    private const int MinVersionNumber = 0x02_00_00_00, ScramVersionNumber = 0x02_06_01_00;
 
     private static readonly Lock LoadLock = new();
     private static nint _library;
@@ -31,6 +34,9 @@ public static unsafe class KafkaLibrary
             return VersionText(LibRdKafka.rd_kafka_version());
         }
     }
+
+    /// <summary>Whether its SCRAM works with every Kafka, see <see cref="ScramVersion"/>.</summary>
+    internal static bool CanScram => LibRdKafka.rd_kafka_version() >= ScramVersionNumber;
 
     /// <summary>Loads the library, if it is not loaded yet.</summary>
     /// <exception cref="ConfigurationException">It is missing, cannot be loaded, or is too old; the message says what to install.</exception>

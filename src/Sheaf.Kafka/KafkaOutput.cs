@@ -92,7 +92,7 @@ public sealed class KafkaOutput
             cancel);
 
     private static KafkaTopic Find(KafkaOutputOptions options, string name, ClientHandle client, ClientEvents events, TimeProvider time, CancellationToken cancel) =>
-        KafkaTopic.Find(client, name, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Missing(options, name, error, events.LastError);
+        KafkaTopic.Find(client, events, name, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Missing(options, name, error, events.LastError);
 
     private static SheafException Missing(KafkaOutputOptions options, string topic, KafkaError error, KafkaError cause)
     {

@@ -19,15 +19,16 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
     /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
     /// <returns>Null where there is an error.</returns>
-    internal static KafkaTopic? Find(ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
-        CountPartitions(client, name, timeout, time, out error, cancel) is { } partitions
+    internal static KafkaTopic? Find(ClientHandle client, ClientEvents events, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
+        CountPartitions(client, events, name, timeout, time, out error, cancel) is { } partitions
             ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout < LimitPatience ? timeout : LimitPatience, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
+    /// <param name="events">The client's: brokers that refuse it are not asked again, as brokers that are away are.</param>
     /// <param name="mayBeMissing">Whether a topic that is not there is told at once; otherwise it may have been made a moment ago.</param>
     internal static int? CountPartitions(
-        ClientHandle client, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel, bool mayBeMissing = false)
+        ClientHandle client, ClientEvents events, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel, bool mayBeMissing = false)
     {
         long start = time.GetTimestamp();
         nint topic = client.Topic(name);
@@ -37,6 +38,11 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             error = CountPartitions(client, topic, out int partitions);
             _ = LibRdKafka.rd_kafka_poll(client, 0); // what the client has to say meanwhile
             if (error.IsNone) return partitions;
+            if (events.TakeRefusal() is { IsNone: false } refusal)
+            {
+                error = refusal; // the question itself has only timed out
+                return null;
+            }
             TimeSpan patience = error.Kind switch
             {
                 KafkaErrorKind.Retriable => timeout,

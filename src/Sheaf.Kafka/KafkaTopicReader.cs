@@ -108,7 +108,7 @@ public sealed class KafkaTopicReader : IDisposable
     {
         using KafkaConsumer probe = KafkaConsumer.Read(options, [], log);
         long begun = time.GetTimestamp();
-        if (KafkaTopic.CountPartitions(probe.Client, options.Address.Topic, patience, time, out KafkaError missing, cancel) is not { } partitions) throw Failure(options, missing, probe.LastError);
+        if (KafkaTopic.CountPartitions(probe.Client, probe.Events, options.Address.Topic, patience, time, out KafkaError missing, cancel) is not { } partitions) throw Failure(options, missing, probe.LastError);
         var committed = new PartitionOffset[partitions];
         for (int p = 0; p < partitions; p++) committed[p] = new PartitionOffset(p, PartitionOffset.None);
         Retry(() => probe.Committed(committed, BrokerTime));

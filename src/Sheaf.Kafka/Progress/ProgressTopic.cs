@@ -20,13 +20,13 @@ internal static class ProgressTopic
     {
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);
-        int? found = KafkaTopic.CountPartitions(client, options.Topic, options.StartTimeout, time, out KafkaError error, cancel, mayBeMissing: true);
+        int? found = KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel, mayBeMissing: true);
         if (found is null && error.Kind == KafkaErrorKind.UnknownTopic)
         {
             error = Create(client, options, partitions, time, cancel);
             if (!error.IsNone && error.Code != ErrorCodes.TopicExists) throw new ConfigurationException(HowToCreate(options, partitions, error));
             log?.Invoke(new KafkaLogLine(5, "PROGRESS", string.Create(CultureInfo.InvariantCulture, $"topic {options.Topic} is made, with {partitions} partitions: it holds how far the memory buffer is")));
-            found = KafkaTopic.CountPartitions(client, options.Topic, options.StartTimeout, time, out error, cancel);
+            found = KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out error, cancel);
         }
         if (found is null)
         {

@@ -69,9 +69,11 @@ internal sealed class KafkaRun : IAsyncDisposable
     {
         List<string> all =
         [
-            "process-spans", "--summary", "json", "--log-level", "information", "--input", input, "--auto-offset-reset", "earliest",
-            "--max-batch-time-ms", "50", "--flusher-processes", "2", "--kafka-config", "fetch.wait.max.ms=50", "--shutdown-timeout", "20",
+            "process-spans", "--summary", "json", "--input", input, "--auto-offset-reset", "earliest",
+            "--max-batch-time-ms", "50", "--flusher-processes", "2", "--shutdown-timeout", "20",
         ];
+        if (!Variables.ContainsKey("SHEAF_KAFKA_CONFIG")) all.AddRange(["--kafka-config", "fetch.wait.max.ms=50"]);
+        if (!words.Contains("--log-level")) all.AddRange(["--log-level", "information"]);
         if (!words.Contains("--max-segment-bytes")) all.AddRange(["--max-segment-bytes", "900KiB"]);
         if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
         if (Redis is not null) all.AddRange(["--buffer", Redis.Uri]);
@@ -92,6 +94,10 @@ internal sealed class KafkaRun : IAsyncDisposable
         KafkaError error = await _producer.ProduceAsync([.. spans.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)(1000 * second), i => TraceOf(spans[i]));
         Assert.Equal("no error", error.ToString());
     }
+
+    /// <summary>Produces a message that is no span.</summary>
+    public async Task ProduceBadAsync(string message, double second = 0) =>
+        Assert.Equal("no error", (await _producer.ProduceAsync([Encoding.UTF8.GetBytes(message)], _beginMs + (long)(1000 * second))).ToString());
 
     /// <summary>Produces what moves the clock of every partition past every deadline; its own spans stay buffered.</summary>
     public async Task LetTimePassAsync()

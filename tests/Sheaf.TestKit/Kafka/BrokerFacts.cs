@@ -28,8 +28,23 @@ public sealed class HaltingBrokerTheoryAttribute : TheoryAttribute
     public HaltingBrokerTheoryAttribute() => Skip = BrokerNeeds.WhyNotHalted();
 }
 
+/// <summary>A theory for a broker of its own, with users and rights: skipped where none can be started.</summary>
+public sealed class SecuredBrokerTheoryAttribute : TheoryAttribute
+{
+    public SecuredBrokerTheoryAttribute() => Skip = BrokerNeeds.WhyNotStarted();
+}
+
+/// <inheritdoc cref="SecuredBrokerTheoryAttribute"/>
+public sealed class SecuredBrokerFactAttribute : FactAttribute
+{
+    public SecuredBrokerFactAttribute() => Skip = BrokerNeeds.WhyNotStarted();
+}
+
 internal static class BrokerNeeds
 {
+    public static string? WhyNotStarted() =>
+        KafkaBroker.FindScript() is null ? "starts an Apache Kafka with TLS, users and rights: needs SHEAF_TEST_KAFKA_DIR" : null;
+
     public static string? WhyNotReal(string lacking) =>
         KafkaBroker.ChosenKind == KafkaBrokerKind.Mock ? $"needs a real Apache Kafka (SHEAF_TEST_KAFKA_DIR, SHEAF_TEST_KAFKA); of librdkafka's mock cluster: {lacking}" : null;
 

@@ -63,7 +63,15 @@ public sealed unsafe class KafkaBroker : IDisposable
         }
         // The runner shows nothing of what a suite writes to the console: ./test names a file, and shows that.
         if (Environment.GetEnvironmentVariable("SHEAF_TEST_TOLD") is { Length: > 0 } told) File.WriteAllText(told, $"Kafka: {Described}, librdkafka {KafkaLibrary.Version}\n");
-        _admin = ClientHandle.Create(ClientType.Producer, new KafkaConfig().Set("bootstrap.servers", Brokers), new ClientEvents(null));
+        _admin = AdminOf(Brokers);
+    }
+
+    /// <summary>One that somebody else starts and ends.</summary>
+    internal KafkaBroker(string brokers)
+    {
+        Kind = KafkaBrokerKind.Given;
+        Brokers = brokers;
+        _admin = AdminOf(brokers);
     }
 
     public KafkaBrokerKind Kind { get; }
@@ -181,7 +189,11 @@ public sealed unsafe class KafkaBroker : IDisposable
         if (_folder is not null) Stop();
     }
 
-    private static string? FindScript()
+    private static ClientHandle AdminOf(string brokers) =>
+        ClientHandle.Create(ClientType.Producer, new KafkaConfig().Set("bootstrap.servers", brokers), new ClientEvents(null));
+
+    /// <summary>What starts brokers; null where it is not there.</summary>
+    internal static string? FindScript()
     {
         if (Environment.GetEnvironmentVariable("SHEAF_TEST_KAFKA_DIR") is { Length: > 0 } given)
         {
@@ -197,10 +209,12 @@ public sealed unsafe class KafkaBroker : IDisposable
     }
 
     /// <summary>Ends the broker when this process is gone without having done so.</summary>
-    private void StartWatcher()
+    private void StartWatcher() => StartWatcher(_script, _folder!.Root);
+
+    internal static void StartWatcher(string script, string folder)
     {
         const string Watch = """while kill -0 "$1" 2>/dev/null && [ -d "$3" ]; do sleep 1; done; if [ -d "$3" ]; then "$2" stop "$3"; rm -rf "$3"; fi""";
-        using var watcher = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Watch, "sheaf-kafka-watcher", $"{Environment.ProcessId}", _script, _folder!.Root])
+        using var watcher = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Watch, "sheaf-kafka-watcher", $"{Environment.ProcessId}", script, folder])
         {
             RedirectStandardInput = true,
         });
@@ -212,14 +226,16 @@ public sealed unsafe class KafkaBroker : IDisposable
         _folder.Dispose();
     }
 
-    private string Run(params string[] words)
+    private string Run(params string[] words) => RunProgram(_script, words);
+
+    internal static string RunProgram(string program, params string[] words)
     {
-        using Process process = Process.Start(new ProcessStartInfo(_script, words) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         string error = "";
         process.ErrorDataReceived += (_, line) => error += line.Data + "\n";
         process.BeginErrorReadLine();
         string output = process.StandardOutput.ReadToEnd();
-        if (!process.WaitForExit(MostTime) || process.ExitCode != 0) throw new InvalidOperationException($"kafka {string.Join(' ', words)}: {output}{error}");
+        if (!process.WaitForExit(MostTime) || process.ExitCode != 0) throw new InvalidOperationException($"{program} {string.Join(' ', words)}: {output}{error}");
         return output;
     }
 }
