@@ -4,7 +4,7 @@ using Sheaf.Telemetry;
 namespace Sheaf;
 
 /// <summary>
-/// Logs that the buffer has failed somebody who goes on by itself: a loss each time, that it cannot be reached at first and then now and then. Thread-safe.
+/// Logs that the buffer, or a transaction with what leaves it, has failed somebody who goes on by itself: a loss each time, what is tried again at first and then now and then. Thread-safe.
 /// </summary>
 internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
 {
@@ -30,13 +30,17 @@ internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
             if (_toldAt != 0 && time.GetElapsedTime(_toldAt) < s_again) return;
             _toldAt = time.GetTimestamp();
         }
-        Log.Unavailable(logger, trouble.Message);
+        if (trouble is TransactionAbortedException) Log.Aborted(logger, trouble.Message);
+        else Log.Unavailable(logger, trouble.Message);
     }
 
     private static partial class Log
     {
         [LoggerMessage(EventIds.BufferUnavailable, LogLevel.Warning, "The buffer does not do its work: {Reason}. Nothing is lost by waiting; it is tried again until it does")]
         public static partial void Unavailable(ILogger logger, string reason);
+
+        [LoggerMessage(EventIds.TransactionAborted, LogLevel.Warning, "A transaction did not count: {Reason}. Its segments are still in the buffer, and leave with the next one")]
+        public static partial void Aborted(ILogger logger, string reason);
 
         [LoggerMessage(EventIds.BufferLapsed, LogLevel.Warning, "{Reason}")]
         public static partial void Lapsed(ILogger logger, string reason);

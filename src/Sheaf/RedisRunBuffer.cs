@@ -4,6 +4,7 @@ using Sheaf.Commands;
 using Sheaf.Configuration;
 using Sheaf.Flushing;
 using Sheaf.Redis;
+using Sheaf.Redis.Resp;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Supervision;
@@ -24,6 +25,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private readonly RedisSpanBuffer _ingest;
     private readonly RedisSpanBuffer _measuring;
     private readonly BufferAddress _address;
+    private readonly RedisAddress _server;
     private readonly ControlBlock _control;
     private readonly Action<FaultPoint>? _faults;
     private readonly ILogger _logger;
@@ -44,6 +46,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         _source = options.Source;
         _buffer = buffer;
         _address = address;
+        _server = options.Address;
         _control = control;
         _faults = faults;
         _time = context.Time;
@@ -84,7 +87,8 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), options, address, control, faults, context);
         try
         {
-            if (plan.KafkaInput is null) await run.BeginAsync(plan, options, cancel);
+            if (plan.EarlierRun == EarlierRun.Drain) await run.BeginDrainAsync(cancel);
+            else if (plan.KafkaInput is null) await run.BeginAsync(plan, options, cancel);
             else await run._buffer.BeginAsync(cancel); // its shards come later, one by one
             run._sampling = run.SampleAsync();
             return run;
@@ -128,7 +132,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     {
         StoredMark? mark = (await InTurnAsync(_buffer.ReadStoredAsync, cancel))[shard.Value];
         if (mark is not null && mark.Source != _source)
-            throw new ConfigurationException($"buffer: {_address} holds what a run over {mark.Source} has left, and the input is {_source}. Keep apart from it (--kafka-slice-id N), or remove its keys if nothing of value is buffered");
+            throw new ConfigurationException($"buffer: {_server} holds what a run over {mark.Source} has left, and the input is {_source}. Keep apart from it (--kafka-slice-id N), or remove its keys if nothing of value is buffered");
         // From here on nobody else stores or claims: what is found now is what there is.
         mark = await _ingest.BeginTermAsync(shard, cancel);
         ShardCells cells = _control.Shard(shard);
@@ -160,6 +164,15 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     {
         BufferDepth left = Depth(shard), before = _handedOver[shard.Value];
         _handedOver[shard.Value] = before with { Spans = before.Spans + left.Spans, PayloadBytes = before.PayloadBytes + left.PayloadBytes };
+    }
+
+    /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
+    private async ValueTask BeginDrainAsync(CancellationToken cancel)
+    {
+        await _buffer.BeginAsync(cancel);
+        for (int s = 0; s < _control.ShardCount; s++)
+            if (await TakeAsync(new ShardId(s), cancel) is { } stored) _stored[s] = stored;
+        Log.Draining(_logger, _source, _carriedOver.Sum(depth => depth.Spans));
     }
 
     /// <inheritdoc/>
@@ -270,6 +283,9 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     {
         [LoggerMessage(EventIds.BufferResumed, LogLevel.Information, "Going on with {Source} behind line {Line}; {Spans} spans were buffered")]
         public static partial void Resumed(ILogger logger, string source, long line, long spans);
+
+        [LoggerMessage(EventIds.BufferDrained, LogLevel.Information, "Draining what {Source} has left: {Spans} spans are buffered")]
+        public static partial void Draining(ILogger logger, string source, long spans);
 
         [LoggerMessage(EventIds.BufferMarksLeft, LogLevel.Warning, "Everything is produced, but the marks of it could not be removed: {Reason}. The next run will ask for --discard")]
         public static partial void MarksLeft(ILogger logger, string reason);

@@ -41,6 +41,7 @@ internal sealed class RunInput : IAsyncDisposable
         if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), kafka: null, plan.Shards);
         Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Input"));
         KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
+        if (plan.EarlierRun == EarlierRun.Drain) return new RunInput(new NothingSource(from.Consumer.Address.Topic), kafka: null, topic.Partitions);
         var source = new KafkaSpanSource(topic, from.Source, log, context.Time);
         return new RunInput(source, source, topic.Partitions);
     }
@@ -56,4 +57,18 @@ internal sealed class RunInput : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => Source.DisposeAsync();
+
+    /// <summary>Nothing of a topic.</summary>
+    private sealed class NothingSource(string topic) : ISpanSource
+    {
+        public string Name => topic;
+
+        public ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
+        {
+            into.Reset(shard: null);
+            return new(false);
+        }
+
+        public ValueTask DisposeAsync() => default;
+    }
 }

@@ -62,6 +62,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         _counters = new IngestCounters(plan.Shards);
         _signals = [.. shards.Workers.Select(_ => new WorkSignal())];
         _metrics.Observe(_counters, _control, _buffer.Depth, () => _buffer.Load);
+        if (progress is not null) _metrics.ObserveProgress(() => progress.FailedCommits);
 
         IWorkerHost host = plan.Isolation switch
         {

@@ -18,6 +18,7 @@ public static class EventIds
     public const int SpansLost = 1205;
     public const int BufferLapsed = 1206;
     public const int BufferEmptyAtCommit = 1207;
+    public const int BufferDrained = 1208;
 
     // Kafka 1300-1399
     public const int KafkaClient = 1300;
@@ -25,6 +26,7 @@ public static class EventIds
     public const int PartitionReleased = 1302;
     public const int PartitionLost = 1303;
     public const int ReplayMayBePartial = 1304;
+    public const int TransactionAborted = 1305;
 
     // Supervision 2000-2099
     public const int WorkersHealthy = 2000;

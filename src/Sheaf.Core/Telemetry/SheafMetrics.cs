@@ -12,7 +12,7 @@ namespace Sheaf.Telemetry;
 /// worker the ids of its shards joined by commas. Any thread.
 /// </summary>
 /// <remarks>
-/// To add one: (1) a constant in <see cref="Names"/>, (2) the instrument in the constructor or in <see cref="Observe"/> with unit and meaning,
+/// To add one: (1) a constant in <see cref="Names"/>, (2) the instrument in the constructor, in <see cref="Observe"/> or in <see cref="ObserveProgress"/> with unit and meaning,
 /// (3) a method named after what happened, (4) its row in docs/metrics.md, which a test compares with this file.
 /// </remarks>
 public sealed class SheafMetrics : IDisposable
@@ -45,6 +45,7 @@ public sealed class SheafMetrics : IDisposable
         public const string WaitProduce = "spans.buffer.flusher.wait_produce";
         public const string FlusherUnhealthy = "spans.buffer.flusher_unhealthy";
         public const string Backpressure = "spans.buffer.flusher.backpressure";
+        public const string FailedProgressCommits = "spans.buffer.progress.failed_commits";
     }
 
     private readonly Meter _meter;
@@ -146,6 +147,10 @@ public sealed class SheafMetrics : IDisposable
             control.Shard(s).ClockMs == long.MinValue ? 0 : Math.Max(0, control.Shard(s).ClockMs - depth(s).EarliestDeadlineMs));
         _meter.CreateObservableGauge(Names.Load, load, "1", "Share of the memory that the buffer may use: 1 is full.");
     }
+
+    /// <summary>Publishes what only a run counts that keeps its progress in a topic.</summary>
+    public void ObserveProgress(Func<long> failedCommits) => _meter.CreateObservableCounter(
+        Names.FailedProgressCommits, failedCommits, "{event}", "Transactions with how far the buffer in memory is that did not count; the next one makes up for it.");
 
     internal Meter Meter => _meter;
 

@@ -25,6 +25,7 @@ public sealed class KafkaProgress : IDisposable
     private readonly Shard[] _shards;
     private readonly byte[] _inputTopic;
     private volatile GroupMetadata? _group;
+    private long _failedCommits;
 
     private KafkaProgress(KafkaProgressOptions options, MemoryBuffer buffer, int topicPartitions, Action<KafkaLogLine>? log, TimeProvider time)
     {
@@ -51,6 +52,9 @@ public sealed class KafkaProgress : IDisposable
 
         public void Dispose() => Turn.Dispose();
     }
+
+    /// <summary>Transactions that did not count, since the start. Any thread.</summary>
+    public long FailedCommits => Interlocked.Read(ref _failedCommits);
 
     /// <summary>Finds or makes the topic.</summary>
     /// <param name="buffer">Keeps progress.</param>
@@ -195,8 +199,21 @@ public sealed class KafkaProgress : IDisposable
         shard.Turn.Release();
     }
 
-    /// <summary>Commits the snapshots of these shards in the transaction that is open, or in one of their own.</summary>
+    /// <summary>Commits the snapshots of these shards in the transaction that is open, or in one of their own, and counts it where that fails.</summary>
     private async Task FinishAsync(KafkaTransactions transactions, ShardId[] shards, CancellationToken cancel)
+    {
+        try
+        {
+            await SendAsync(transactions, shards, cancel);
+        }
+        catch (SheafException)
+        {
+            Interlocked.Increment(ref _failedCommits);
+            throw;
+        }
+    }
+
+    private async Task SendAsync(KafkaTransactions transactions, ShardId[] shards, CancellationToken cancel)
     {
         if (_group is not { } group)
         {

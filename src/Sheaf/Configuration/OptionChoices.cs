@@ -40,6 +40,9 @@ internal enum EarlierRun
 
     /// <summary>Throw it away.</summary>
     Discard,
+
+    /// <summary>Let it leave, and read nothing.</summary>
+    Drain,
 }
 
 /// <summary>How often a segment is in the output after faults.</summary>

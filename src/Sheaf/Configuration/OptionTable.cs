@@ -409,6 +409,17 @@ internal static class OptionTable
         InFile = false,
     });
 
+    public static readonly OptionSpec<bool> Drain = Add(new OptionSpec<bool>(new FlagKind())
+    {
+        Name = "drain",
+        Group = OptionGroup.Buffer,
+        Summary = "Read nothing of the topic, flush what earlier instances have left in Redis, and end.",
+        Details = "For the end of a deployment, with the input, group and buffer that it had, when all its instances have stopped; one that still runs is fenced off. Segments that are not complete leave as they are. Nothing of Sheaf is in Redis afterwards, and the group's offsets stay: whoever comes next goes on behind what has left.",
+        Default = _ => "false",
+        DefaultText = "false",
+        InFile = false,
+    });
+
     public static readonly OptionSpec<DeadLetterTarget> DeadLetter = Add(new OptionSpec<DeadLetterTarget>(new DeadLetterKind())
     {
         Name = "dead-letter",

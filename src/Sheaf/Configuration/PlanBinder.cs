@@ -32,7 +32,7 @@ internal static class PlanBinder
         bool inMemory = options.Find(OptionTable.Buffer) is { Value: BufferTarget.Memory };
         void Add(OptionSpec option, string problem) => faults.Add(new ConfigurationFault(option.CommandLineName, problem, options.Find(option)!.Source));
 
-        foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
+        foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard, OptionTable.Drain])
         {
             if (options.Get(option) && inMemory)
                 Add(option, "there is nothing of an earlier run in memory; it is for a Redis buffer (--buffer redis://…)");
@@ -46,6 +46,10 @@ internal static class PlanBinder
             foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
                 if (options.Get(option)) Add(option, "is for a file: with Kafka a run always goes on where its group is, and its buffer is shared by all instances");
             if (output is not null && output.Brokers == input.Brokers && output.Topics.Contains(input.Topic)) Add(OptionTable.Output, $"topic {input.Topic} is that of --input too");
+        }
+        else if (options.Get(OptionTable.Drain))
+        {
+            Add(OptionTable.Drain, "is for a topic: of a file, --resume reads the rest and flushes everything");
         }
         if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.Kafka letters })
         {
@@ -108,7 +112,10 @@ internal static class PlanBinder
             OnBufferFull = options.Get(OptionTable.OnBufferFull),
             Buffer = options.Get(OptionTable.Buffer),
             Isolation = IsolationOf(options),
-            EarlierRun = options.Get(OptionTable.Resume) ? EarlierRun.Resume : options.Get(OptionTable.Discard) ? EarlierRun.Discard : EarlierRun.Refuse,
+            EarlierRun = options.Get(OptionTable.Resume) ? EarlierRun.Resume
+                : options.Get(OptionTable.Discard) ? EarlierRun.Discard
+                : options.Get(OptionTable.Drain) ? EarlierRun.Drain
+                : EarlierRun.Refuse,
             MaxMemoryShare = (double)options.Get(OptionTable.MaxMemoryPercentage),
             RedisTtl = options.Get(OptionTable.RedisTtl),
             CompressionLevel = options.Get(OptionTable.CompressionLevel),

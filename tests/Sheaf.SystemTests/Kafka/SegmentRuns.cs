@@ -2,6 +2,7 @@ using System.Text;
 using Sheaf.Dev;
 using Sheaf.Kafka;
 using Sheaf.SystemTests.Processes;
+using Sheaf.SystemTests.Redis.Runs;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
@@ -162,6 +163,54 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         RunVerifier verified = await run.VerifyAsync();
         KafkaRun.AssertRight(verified);
         Assert.Equal(31, verified.Messages);
+    }
+
+    [Fact]
+    public async Task A_drain_lets_out_what_waits_in_Redis_and_leaves_nothing_there_and_the_group_goes_on_behind_it()
+    {
+        const int Traces = 20, Now = 3600;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis: true);
+        SheafProcess instance = run.Start("--root-timeout", "30s"); // it is stopped before
+        await KafkaRun.AssignedAsync(instance, 2);
+        await run.ProduceAsync(KafkaRun.Traces(0, Traces), Now);
+        await Eventually.TrueAsync(async () => (await KeysAsync()).Count(key => key.EndsWith('}')), waiting => waiting == Traces, "all traces in Redis");
+        Assert.Equal(5 * Traces, (await KafkaRun.StopAsync(instance)).Count("handed_over"));
+
+        // Under another name it would be somebody else's.
+        Ended foreign = await run.StartFrom($"kafka://{Broker.Brokers}/{run.Input}?group=another", "--drain").EndAsync();
+        Assert.Equal(2, foreign.ExitCode);
+        Assert.Contains($"buffer: {run.Redis!.Uri} holds what a run over topic {run.Input}, group {run.Group} has left", foreign.Error, StringComparison.Ordinal);
+
+        Ended drained = await run.Start("--drain").EndAsync();
+        drained.AssertEnded(0);
+        Assert.Equal((5 * Traces, 5 * Traces, 0), (drained.Count("carried_over"), drained.Count("produced"), drained.Count("received")));
+        Assert.Empty(await KeysAsync());
+
+        await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), Now);
+        await run.LetTimePassAsync();
+        SheafProcess next = run.Start("--root-timeout", "1s");
+        await run.ReadAsync(2 * 5 * Traces);
+        await KafkaRun.StopAsync(next);
+        RunVerifier verified = await run.VerifyAsync();
+        KafkaRun.AssertRight(verified);
+        Assert.Equal((2 * Traces, 0), (verified.Messages, verified.Repeats));
+
+        Task<string[]> KeysAsync() => RedisRunTest.KeysAsync(run.Redis!);
+    }
+
+    [Fact]
+    public async Task A_drain_fences_off_an_instance_that_still_runs_and_nothing_is_lost()
+    {
+        const int Traces = 20, Now = 3600;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis: true);
+        SheafProcess instance = run.Start("--root-timeout", "5s");
+        await KafkaRun.AssignedAsync(instance, 2);
+        await run.ProduceAsync(KafkaRun.Traces(0, Traces), Now);
+        await Eventually.TrueAsync(async () => (await RedisRunTest.KeysAsync(run.Redis!)).Count(key => key.EndsWith('}')), waiting => waiting == Traces, "all traces in Redis");
+        (await run.Start("--drain").EndAsync()).AssertEnded(0);
+        await run.ReadAsync(5 * Traces);
+        await KafkaRun.StopAsync(instance);
+        KafkaRun.AssertRight(await run.VerifyAsync());
     }
 
     [Fact]

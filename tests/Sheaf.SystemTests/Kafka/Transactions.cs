@@ -1,4 +1,9 @@
+using Sheaf.Buffering;
+using Sheaf.Buffering.Memory;
 using Sheaf.Kafka;
+using Sheaf.Kafka.Progress;
+using Sheaf.Segments;
+using Sheaf.Spans;
 using Sheaf.TestKit.Kafka;
 
 namespace Sheaf.SystemTests.Kafka;
@@ -33,6 +38,33 @@ public sealed class Transactions(KafkaBroker broker) : KafkaTest(broker)
 
         IReadOnlyList<ReceivedMessage> visible = await TestMember.ReadToEndAsync(Broker.Brokers, output, 1, ("isolation.level", "read_committed"));
         Assert.Equal([200, 201, 202, 203, 204], visible.Select(NumberOf));
+    }
+
+    [Fact]
+    public async Task Progress_of_somebody_who_is_no_member_does_not_count_and_that_is_counted()
+    {
+        var shard = new ShardId(0);
+        var buffer = new MemoryBuffer(new SegmentRules(), 1, 1 << 20, keepsProgress: true);
+        buffer.Begin(shard, new StoredPosition(-1, long.MinValue), SettledOffsets.None);
+        MemorySpanBuffer client = buffer.OpenClient();
+        await client.TakeOverAsync(new[] { shard }, default);
+        var batch = new SpanBatch(shard);
+        batch.Reset(new byte[1]);
+        batch.Add() = new TraceSpan { Trace = new TraceKey(1, new TraceId(1, 1)), SpanId = new SpanId(1), SourceOffset = 0, StreamTimeMs = 1, PayloadLength = 1 };
+        batch.Through = new StoredPosition(0, 1);
+        await client.AppendAsync(batch, default);
+
+        var options = new KafkaProgressOptions
+        {
+            Input = new KafkaConsumerOptions { Address = new KafkaAddress(Broker.Brokers, [Broker.CreateTopic()], Broker.NewName("group"), []) },
+            Topic = Broker.NewName("progress"),
+            Instance = Broker.NewName("instance"),
+        };
+        using KafkaProgress progress = await KafkaProgress.OpenAsync(options, buffer, null, TimeProvider.System, default);
+        using KafkaTransactions transactions = progress.OpenTransactions("progress");
+        TransactionAbortedException refused = await Assert.ThrowsAsync<TransactionAbortedException>(() => progress.CommitAsync(transactions, [shard], evenIfBusy: true, default));
+        Assert.Contains("has gone on without this instance", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(1, progress.FailedCommits);
     }
 
     [Fact]

@@ -54,6 +54,7 @@ public class OptionBoundaries
         ["compression-level"] = new("0", ["-1", "19", "0"], ["-2", "20", "", "fast", "1.0"]),
         ["kafka-slice-id"] = new(null, ["0", "2147483647"], ["-1", "2147483648", "", "a"]),
         ["resume"] = new("false", ["false", "true"], ["", "yes"]),
+        ["drain"] = new("false", ["false", "true"], ["", "yes"]),
         ["discard"] = new("false", ["false", "true"], ["", "yes"]),
         ["flusher-isolation"] = new(null, ["thread", "process", "Process"], ["", "fork"]),
         ["max-unhealthy-seconds"] = new("1m", ["1", "3600", "1h"], ["0", "999ms", "3601", .. NoDuration]),

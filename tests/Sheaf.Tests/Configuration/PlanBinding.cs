@@ -118,6 +118,8 @@ public sealed class PlanBinding : IDisposable
     [InlineData("--resume", "--resume: there is nothing of an earlier run in memory; it is for a Redis buffer (--buffer redis://…) (command line)")]
     [InlineData("--discard", "--discard: there is nothing of an earlier run in memory")]
     [InlineData("--resume --discard --buffer redis://host", "--discard: and --resume exclude each other")]
+    [InlineData("--drain", "--drain: there is nothing of an earlier run in memory")]
+    [InlineData("--drain --buffer redis://host", "--drain: is for a topic")]
     [InlineData("--resume --overwrite --buffer redis://host", "--overwrite: and --resume exclude each other: a run that goes on continues its output")]
     [InlineData("--buffer redis://host --timeout 31m", "--redis-ttl: '1h' is shorter than twice the longer of timeout and root-timeout: spans would expire before their segment closes (default)")]
     [InlineData("--buffer redis://host --redis-ttl 1s", "--redis-ttl: '1s' is shorter than twice")]

@@ -37,6 +37,7 @@ public class MetricsPageTests
         };
         listener.Start();
         metrics.Observe(new IngestCounters(1), new ControlBlock(1, 1), _ => new BufferDepth(0, 0, 0, 0), () => 0);
+        metrics.ObserveProgress(() => 0);
         return instruments;
     }
 

@@ -99,11 +99,7 @@ public sealed class AssemblerProperties
         SegmentAssembler assembler = new(rules);
         AssembledTrace result = new();
         BufferedSpan[][] traces = [.. Enumerable.Range(0, 200).Select(seed => RandomTrace.Spans(new Random(seed), most: 40))];
-        AssembleAll();
-        AssembleAll();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        AssembleAll();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Garbage.Of(AssembleAll));
 
         void AssembleAll()
         {

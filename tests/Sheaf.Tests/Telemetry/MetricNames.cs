@@ -36,6 +36,7 @@ public class MetricNames
                 "spans.buffer.process_spans.count_bytes{shard}",
                 "spans.buffer.process_spans.count_spans{shard}",
                 "spans.buffer.process_spans.num_is_root_spans{shard}",
+                "spans.buffer.progress.failed_commits{}",
                 "spans.buffer.segment_size_bytes{shard}",
             ],
             EverythingOnce().Select(m => $"{m.Name}{{{string.Join(',', m.Tags.Keys)}}}").Distinct().Order(StringComparer.Ordinal));
@@ -50,6 +51,7 @@ public class MetricNames
         using var metrics = new SheafMetrics();
         using var recorder = new MetricRecorder(metrics);
         metrics.Observe(new IngestCounters(2), new ControlBlock(1, 2), _ => new BufferDepth(0, 0, 0, SegmentRules.Never), () => 0);
+        metrics.ObserveProgress(() => 0);
         metrics.Produced("0,1", SegmentBatches.Numbered(1, 1, 10), TimeSpan.Zero);
         metrics.FlusherUnhealthy("hang", new ShardId(0));
         metrics.Backpressure("0,1");

@@ -117,7 +117,7 @@ public abstract partial class RedisRunTest : ProcessTest
     private protected static async Task<RedisClient> ConnectAsync(RedisServer server) => await RedisClient.ConnectAsync(server.Address, new RedisClientOptions(), default);
 
     /// <summary>Every key of the server.</summary>
-    private protected static async Task<string[]> KeysAsync(RedisServer server)
+    internal static async Task<string[]> KeysAsync(RedisServer server)
     {
         await using RedisClient client = await ConnectAsync(server);
         RespReply keys = await client.AskAsync("KEYS", "*");
