@@ -14,14 +14,14 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     private static readonly TimeSpan Propagation = TimeSpan.FromSeconds(3);
 
     // A question that brokers may leave open: they have answered another one just before.
-    private static readonly TimeSpan LimitPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PropertyPatience = TimeSpan.FromSeconds(3);
 
     /// <summary>Asks the brokers. Blocks; waits for brokers that are away, up to the time-out.</summary>
     /// <param name="error">Why it cannot be told: no such topic, no right, no broker.</param>
     /// <returns>Null where there is an error.</returns>
     internal static KafkaTopic? Find(ClientHandle client, ClientEvents events, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel) =>
         CountPartitions(client, events, name, timeout, time, out error, cancel) is { } partitions
-            ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout < LimitPatience ? timeout : LimitPatience, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
+            ? new KafkaTopic(name, partitions, int.TryParse(ReadProperty(client, name, "max.message.bytes", timeout, time, cancel), NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) ? bytes : null)
             : null;
 
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
@@ -73,7 +73,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         return error;
     }
 
-    /// <summary>A property of the topic; null where the client may not read it, or the brokers cannot tell. Blocks.</summary>
+    /// <summary>A property of the topic; null where the client may not read it, or the brokers do not tell within <see cref="PropertyPatience"/>. Blocks.</summary>
     internal static unsafe string? ReadProperty(ClientHandle client, string topic, string property, TimeSpan timeout, TimeProvider time, CancellationToken cancel)
     {
         const int TopicType = 2; // RD_KAFKA_RESOURCE_TOPIC
@@ -83,7 +83,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         {
             LibRdKafka.rd_kafka_DescribeConfigs(client, &resource, 1, 0, queue);
             long start = time.GetTimestamp();
-            while (time.GetElapsedTime(start) < timeout)
+            while (time.GetElapsedTime(start) < (timeout < PropertyPatience ? timeout : PropertyPatience))
             {
                 cancel.ThrowIfCancellationRequested();
                 nint answer = LibRdKafka.rd_kafka_queue_poll(queue, SliceMs);

@@ -26,7 +26,7 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
         // What is too large for this configuration is good for the next one; the other stays bad.
         SheafProcess strict = run.Start("--dead-letter", $"kafka:{letters}", "--dead-letter-max-ratio", "1", "--max-message-bytes", "1KiB");
         await run.ProduceAsync([large, "\u001bnot json"]);
-        await LettersAsync(letters, 2);
+        await LettersAsync(letters, 2, partitions: 2);
         await KafkaRun.StopAsync(strict);
 
         Ended list = await DlqAsync("list", letters, "--json");
@@ -96,7 +96,7 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
         string[] words = ["redrive", "--dead-letter", Place(letters), "--to", target, "--group", Broker.NewName("progress"), "--send"];
 
         Assert.Contains("20 messages sent and acknowledged", (await RunAsync(0, [.. words, "--limit", "20", "--rate", "0"])).Out, StringComparison.Ordinal);
-        using var reader = new TestMember(Broker.Brokers, target, Broker.NewName("reader"));
+        using TestMember reader = TestMember.Reader(Broker.Brokers, target);
         await reader.ReadAsync(20);
         await using (SheafProcess killed = SheafProcess.Start(_folder.Root, new Dictionary<string, string>(), ["dlq", .. words, "--rate", "10/s"]))
         {
@@ -122,10 +122,9 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
         Assert.InRange(received.Count, Letters, Letters + 1); // at 10/s a group is one message
     }
 
-    [Fact]
+    [RealBrokerFact("it has no limits")]
     public async Task What_cannot_be_sent_is_told_and_the_rest_is_sent()
     {
-        Assert.True(Broker.HasTopicConfiguration, "the tests need a broker with limits of its topics: SHEAF_TEST_KAFKA_DIR");
         string letters = Broker.CreateTopic(1, ("max.message.bytes", "20000")), target = Broker.CreateTopic(1, ("max.message.bytes", "6000"));
         await WriteLettersAsync(letters, ["1:", $"2:{new string('x', 30_000)}", $"3:{new string('x', 7000)}", "4:"]);
         Ended ended = await RunAsync(1, "redrive", "--dead-letter", Place(letters), "--to", target, "--send");
@@ -151,7 +150,7 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
         Assert.Equal($"{path}:5", Assert.Single(received[4].Headers).Value);
     }
 
-    [Fact]
+    [RealBrokerFact("it creates topics by itself")]
     public async Task A_topic_that_is_not_there_and_brokers_that_do_not_answer_are_told()
     {
         Assert.Contains("Create topic no-such-topic", (await RunAsync(2, "list", "--dead-letter", Place("no-such-topic"))).Error, StringComparison.Ordinal);
@@ -177,14 +176,14 @@ public sealed class DeadLetterCommands(KafkaBroker broker) : KafkaTest(broker), 
         return ended;
     }
 
-    private async Task<IReadOnlyList<ReceivedMessage>> LettersAsync(string topic, int count)
+    private async Task<IReadOnlyList<ReceivedMessage>> LettersAsync(string topic, int count, int partitions = 1)
     {
-        using var member = new TestMember(Broker.Brokers, topic, Broker.NewName("letters"));
-        return [.. await member.ReadAsync(count)];
+        using TestMember reader = TestMember.Reader(Broker.Brokers, topic, partitions);
+        return [.. await reader.ReadAsync(count)];
     }
 
     private Task<IReadOnlyList<ReceivedMessage>> InputAsync(KafkaRun run) =>
-        TestMember.ReadToEndAsync(Broker.Brokers, run.Input, partitions: 2, ("group.id", Broker.NewName("input")));
+        TestMember.ReadToEndAsync(Broker.Brokers, run.Input, partitions: 2);
 
     private async Task WriteLettersAsync(string topic, string[] messages)
     {

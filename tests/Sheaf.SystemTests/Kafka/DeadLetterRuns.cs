@@ -43,12 +43,11 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
         Assert.Contains($"partition {rubbish} of {run.Input}: 11 messages in a row", ended.Error, StringComparison.Ordinal);
     }
 
-    [Theory]
+    [RealBrokerTheory("it has no limits")]
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_span_that_the_output_topic_would_not_take_is_a_dead_letter_and_the_run_goes_on(bool withRedis)
     {
-        Assert.True(Broker.HasTopicConfiguration, "the tests need a broker with limits of its topics: SHEAF_TEST_KAFKA_DIR");
         const int Limit = 200_000;
         string letters = Broker.CreateTopic(1, ("max.message.bytes", "1000000")), output = Broker.CreateTopic(1, ("max.message.bytes", $"{Limit}"));
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker, withRedis: withRedis);
@@ -60,7 +59,7 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
         await run.LetTimePassAsync();
         SheafProcess instance = run.Start(
             "--output", $"kafka://{Broker.Brokers}/{output}", "--max-segment-bytes", "100KiB", "--dead-letter", $"kafka:{letters}", "--dead-letter-max-ratio", "1");
-        using var reader = new TestMember(Broker.Brokers, output, Broker.NewName("reader"));
+        using TestMember reader = TestMember.Reader(Broker.Brokers, output);
         await Eventually.TrueAsync(() => reader.Messages.Count >= 6, "6 segments", () => reader.Step()); // of the three long ones one
         Ended ended = await KafkaRun.StopAsync(instance);
         Assert.Equal(2, ended.Count("dead_letters"));
@@ -71,10 +70,9 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
         Assert.All(kept, m => Assert.Contains("that the output takes of one span", m.Headers.Single(h => h.Key == "error").Value, StringComparison.Ordinal));
     }
 
-    [Fact]
+    [RealBrokerFact("it has no limits")]
     public async Task A_dead_letter_that_its_topic_does_not_take_is_cut_and_says_so()
     {
-        Assert.True(Broker.HasTopicConfiguration, "the tests need a broker with limits of its topics: SHEAF_TEST_KAFKA_DIR");
         const int Limit = 10_000;
         string topic = Broker.CreateTopic(1, ("max.message.bytes", $"{Limit}"));
         var lines = new List<string>();
@@ -121,10 +119,9 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(["0", "1", "2", "3"], received.Select(m => m.Headers.Single(h => h.Key == "source_offset").Value).Distinct().Order());
     }
 
-    [Fact]
+    [RealBrokerFact("it has no limits")]
     public async Task A_topic_that_takes_next_to_nothing_is_refused_at_the_start()
     {
-        Assert.True(Broker.HasTopicConfiguration, "the tests need a broker with limits of its topics: SHEAF_TEST_KAFKA_DIR");
         string topic = Broker.CreateTopic(1, ("max.message.bytes", "4000"));
         ConfigurationException refusal = await Assert.ThrowsAsync<ConfigurationException>(() => KafkaDeadLetterSink.OpenAsync(OutputTo(topic), null, TimeProvider.System, default).AsTask());
         Assert.Contains("at most 4000 bytes", refusal.Message, StringComparison.Ordinal);
@@ -143,7 +140,7 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
     private async Task<int> PartitionOfAsync(KafkaRun run, string message)
     {
         await run.ProduceAsync([message]);
-        IReadOnlyList<ReceivedMessage> all = await TestMember.ReadToEndAsync(Broker.Brokers, run.Input, partitions: 2, ("group.id", Broker.NewName("probe")));
+        IReadOnlyList<ReceivedMessage> all = await TestMember.ReadToEndAsync(Broker.Brokers, run.Input, partitions: 2);
         return all.Last(m => m.Text == message).Partition;
     }
 

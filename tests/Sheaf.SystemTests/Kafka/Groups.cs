@@ -52,7 +52,7 @@ public sealed class Groups(KafkaBroker broker) : KafkaTest(broker)
         await Eventually.TrueAsync(() => first.Partitions.Count == 4, "the partitions back", () => first.Step());
     }
 
-    [RealBrokerFact("it keeps a member that has left until its session times out")]
+    [RealBrokerFact(KeepsLeavers)]
     public async Task A_consumer_that_is_only_disposed_lets_its_group_go_on_at_once()
     {
         string topic = Broker.CreateTopic(2);

@@ -16,6 +16,8 @@ namespace Sheaf.SystemTests.Kafka;
 /// </summary>
 internal sealed class KafkaRun : IAsyncDisposable
 {
+    private const int OutputPartitions = 2;
+
     /// <summary>Later than everything of the input by more than any timeout.</summary>
     private static readonly TimeSpan Later = TimeSpan.FromMinutes(30);
 
@@ -25,7 +27,6 @@ internal sealed class KafkaRun : IAsyncDisposable
     private readonly List<string> _spans = [];
     private readonly TestProducer _producer;
     private TestMember? _reader; // from the first look on: brokers tell of a new topic late
-    
     private readonly long _beginMs;
     private int _readUpTo;
 
@@ -35,7 +36,7 @@ internal sealed class KafkaRun : IAsyncDisposable
         Redis = redis;
         _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
         Input = broker.CreateTopic(partitions, inputProperties);
-        Output = broker.CreateTopic(2);
+        Output = broker.CreateTopic(OutputPartitions);
         Group = broker.NewName("group");
         _producer = new TestProducer(broker.Brokers, Input);
     }
@@ -196,7 +197,7 @@ internal sealed class KafkaRun : IAsyncDisposable
     /// <summary>Reads what is there.</summary>
     public void Look()
     {
-        _reader ??= new TestMember(_broker.Brokers, Output, _broker.NewName("reader"));
+        _reader ??= TestMember.Reader(_broker.Brokers, Output, OutputPartitions);
         _reader.Step(20);
         for (; _readUpTo < _reader.Messages.Count; _readUpTo++)
         {

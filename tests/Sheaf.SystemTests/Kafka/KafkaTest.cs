@@ -12,6 +12,12 @@ public sealed class SharedBroker : ICollectionFixture<KafkaBroker>;
 [Collection("Kafka")]
 public abstract class KafkaTest(KafkaBroker broker)
 {
+    /// <summary>What the mock cluster lacks for transactions.</summary>
+    private protected const string ShowsAborted = "its topics show aborted messages", ForgetsOffsets = "it forgets the offsets that a transaction commits";
+
+    /// <summary>What makes the mock cluster slow where a group's members change.</summary>
+    private protected const string KeepsLeavers = "it keeps a member that has left until its session times out";
+
     private protected KafkaBroker Broker { get; } = broker;
 
     private protected KafkaOutputOptions OutputTo(params string[] topics) => new()

@@ -64,7 +64,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
         }
     }
 
-    [Fact]
+    [RealBrokerFact("the first member of a group waits 3 s for others, and this test makes 50 of them")]
     public async Task Many_clients_one_after_the_other_leave_no_memory_and_no_thread_behind()
     {
         string topic = Broker.CreateTopic(1);

@@ -102,7 +102,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal((4 * 5 * Traces) + ClockSpans, ended.Sum(e => e.Count("received"))); // nothing was stored by both
     }
 
-    [Fact]
+    [RealBrokerFact(KeepsLeavers)]
     public async Task A_redis_that_lost_its_memory_while_nobody_ran_is_noticed_and_one_that_did_not_is_not()
     {
         const string Noticed = "Redis knows nothing of it";

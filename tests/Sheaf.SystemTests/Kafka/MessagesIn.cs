@@ -36,7 +36,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(sent.Select(System.Text.Encoding.UTF8.GetString).Order(StringComparer.Ordinal), received.Order(StringComparer.Ordinal));
     }
 
-    [Fact]
+    [RealBrokerFact("it keeps about 5 MB of a partition")]
     public async Task A_block_ends_where_it_is_large_enough_and_a_larger_message_goes_alone()
     {
         string topic = Broker.CreateTopic(1);
@@ -93,7 +93,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
         Assert.Null(reader.PendingRebalance);
     }
 
-    [Fact]
+    [RealBrokerFact(KeepsLeavers)]
     public async Task A_group_goes_on_behind_what_it_has_committed()
     {
         string topic = Broker.CreateTopic(1);

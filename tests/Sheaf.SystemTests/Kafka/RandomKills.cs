@@ -16,7 +16,7 @@ public sealed class RandomKills(KafkaBroker broker, ITestOutputHelper said) : Ka
     private const int KillsByDefault = 8;
 
     [Theory]
-    [InlineData("exactly-once")]
+    [RealBrokerData(ShowsAborted, "exactly-once")]
     [InlineData("at-least-once")]
     public async Task Whoever_is_killed_and_how_often_no_span_is_lost_and_exactly_once_repeats_none(string delivery)
     {

@@ -14,16 +14,16 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
     private static readonly string[] ExactlyOnce = [.. Static, "--delivery", "exactly-once"];
 
     [Theory]
-    [InlineData("AfterAppend", false)]
-    [InlineData("BeforeProduce", false)]
-    [InlineData("AfterProduceBeforeRemove", false)]
-    [InlineData("AfterAppend", true)]
-    [InlineData("AfterClock", true)]
-    [InlineData("AfterClaim", true)]
-    [InlineData("BeforeProduce", true)]
-    [InlineData("BeforeCommit", true)]
-    [InlineData("AfterProduceBeforeRemove", true)]
-    [InlineData("AfterRemove", true)]
+    [RealBrokerData(ForgetsOffsets, "AfterAppend", false)]
+    [RealBrokerData(ForgetsOffsets, "BeforeProduce", false)]
+    [RealBrokerData(ForgetsOffsets, "AfterProduceBeforeRemove", false)]
+    [RealBrokerData(ShowsAborted, "AfterAppend", true)]
+    [RealBrokerData(ShowsAborted, "AfterClock", true)]
+    [RealBrokerData(ShowsAborted, "AfterClaim", true)]
+    [RealBrokerData(ShowsAborted, "BeforeProduce", true)]
+    [RealBrokerData(ShowsAborted, "BeforeCommit", true)]
+    [RealBrokerData(ShowsAborted, "AfterProduceBeforeRemove", true)]
+    [RealBrokerData(ShowsAborted, "AfterRemove", true)]
     public async Task Wherever_the_process_dies_nothing_is_lost_or_comes_in_part_and_exactly_once_repeats_nothing(string point, bool exactlyOnce)
     {
         string[] words = exactlyOnce ? ExactlyOnce : Static;
@@ -43,7 +43,7 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
         if (exactlyOnce) Assert.Equal(0, verified.Repeats);
     }
 
-    [Fact]
+    [RealBrokerFact(ForgetsOffsets)]
     public async Task A_restart_reads_from_the_oldest_span_that_waits_and_passes_over_what_has_left()
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
@@ -66,7 +66,7 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(0, verified.Repeats);
     }
 
-    [Fact]
+    [RealBrokerFact(ForgetsOffsets)]
     public async Task Offsets_that_an_operator_has_set_back_hold_and_everything_comes_again()
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
@@ -90,7 +90,7 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(segments, verified.Repeats);
     }
 
-    [Fact]
+    [RealBrokerFact("its topics have no configuration")]
     public async Task A_topic_that_would_lose_progress_is_refused_and_one_that_is_missing_is_made()
     {
         string deleting = Broker.CreateTopic(1, ("cleanup.policy", "delete"));

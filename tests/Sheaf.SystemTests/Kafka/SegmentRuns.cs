@@ -12,9 +12,9 @@ namespace Sheaf.SystemTests.Kafka;
 public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
 {
     [Theory]
-    [InlineData(1, false)]
+    [RealBrokerData("it keeps about 5 MB of a partition", 1, false)]
     [InlineData(4, false)]
-    [InlineData(1, true)]
+    [RealBrokerData("it keeps about 5 MB of a partition", 1, true)]
     [InlineData(4, true)]
     public async Task The_recorded_traces_give_their_expected_segments(int partitions, bool withRedis)
     {
@@ -93,9 +93,9 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
     }
 
     [HaltingBrokerTheory]
-    [InlineData(true, "at-least-once")]
-    [InlineData(false, "at-least-once")]
-    [InlineData(false, "exactly-once")]
+    [RealBrokerData("a broker of it that was away is back too late for the patience of this test", true, "at-least-once")]
+    [RealBrokerData("a broker of it that was away is back too late for the patience of this test", false, "at-least-once")]
+    [RealBrokerData(ShowsAborted, false, "exactly-once")]
     public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis, string delivery)
     {
         const int Traces = 200;
@@ -254,7 +254,7 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         Assert.Contains("or lower --max-segment-bytes to ", refused.Error, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [RealBrokerFact(KeepsLeavers)]
     public async Task Offsets_that_are_gone_end_the_run_with_the_way_out()
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker);

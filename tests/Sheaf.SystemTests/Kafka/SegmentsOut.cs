@@ -72,7 +72,7 @@ public sealed class SegmentsOut(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(8, (await TestMember.ReadToEndAsync(Broker.Brokers, topics[1])).Count);
     }
 
-    [Fact]
+    [RealBrokerFact("it does not tell what a topic takes, and the clock of this test stands still")]
     public async Task Dead_letters_are_the_messages_as_they_came_with_reason_and_place()
     {
         string topic = Broker.CreateTopic();

@@ -12,7 +12,7 @@ public sealed class Transactions(KafkaBroker broker) : KafkaTest(broker)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    [RealBrokerFact("its topics show aborted messages")]
+    [RealBrokerFact(ShowsAborted)]
     public async Task What_was_aborted_is_invisible_and_what_was_committed_moves_the_offsets_with_it()
     {
         string input = Broker.CreateTopic();
@@ -67,7 +67,7 @@ public sealed class Transactions(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(1, progress.FailedCommits);
     }
 
-    [Fact]
+    [RealBrokerFact("it lets a fenced producer commit")]
     public async Task A_second_producer_with_the_same_id_fences_the_first()
     {
         string topic = Broker.CreateTopic();

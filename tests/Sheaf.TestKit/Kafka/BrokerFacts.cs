@@ -1,4 +1,6 @@
+using System.Reflection;
 using Xunit;
+using Xunit.Sdk;
 
 namespace Sheaf.TestKit.Kafka;
 
@@ -14,6 +16,23 @@ public sealed class RealBrokerTheoryAttribute : TheoryAttribute
 {
     /// <inheritdoc cref="RealBrokerFactAttribute(string)"/>
     public RealBrokerTheoryAttribute(string lacking) => Skip = BrokerNeeds.WhyNotReal(lacking);
+}
+
+/// <summary>A case of a theory that is for a real Apache Kafka.</summary>
+public sealed class RealBrokerDataAttribute : DataAttribute
+{
+    private readonly object[] _arguments;
+
+    /// <param name="lacking">What the mock cluster does not do.</param>
+    /// <param name="arguments">Of the test.</param>
+    public RealBrokerDataAttribute(string lacking, params object[] arguments)
+    {
+        _arguments = arguments;
+        Skip = BrokerNeeds.WhyNotReal(lacking);
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [_arguments];
 }
 
 /// <summary>A test that stops its broker: with one that is somebody else's it is skipped.</summary>

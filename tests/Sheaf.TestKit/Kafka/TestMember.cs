@@ -11,22 +11,24 @@ public sealed record ReceivedMessage(
 }
 
 /// <summary>
-/// A group consumer for tests: keeps what it gets, answers rebalances at once, begins at the committed offset or the beginning. One thread.
+/// A consumer for tests, that keeps what it gets: a group's member, which answers rebalances at once and begins at the committed offset or the beginning, or
+/// a reader of a whole topic who is nobody's member and need not wait for a group. One thread.
 /// </summary>
 public sealed class TestMember : IDisposable
 {
     private readonly KafkaMessageBatch _batch = new(500, TimeProvider.System);
 
+    /// <summary>Joins a group.</summary>
     public TestMember(string brokers, string topic, string group, params (string Name, string Value)[] properties)
+        : this(KafkaConsumer.Join(Options(brokers, topic, group, properties)))
     {
-        var config = new KafkaConfig().Set("auto.offset.reset", "earliest").Set("fetch.wait.max.ms", "50");
-        foreach ((string name, string value) in properties) config.Set(name, value);
-        Consumer = KafkaConsumer.Join(new KafkaConsumerOptions
-        {
-            Address = new KafkaAddress(brokers, [topic], group, []),
-            Config = config,
-        });
     }
+
+    private TestMember(KafkaConsumer consumer) => Consumer = consumer;
+
+    /// <summary>Reads all partitions of a topic from their beginning, as nobody's member.</summary>
+    public static TestMember Reader(string brokers, string topic, int partitions = 1, params (string Name, string Value)[] properties) =>
+        new(KafkaConsumer.Read(Options(brokers, topic, $"reader-of-{topic}", properties), [.. Enumerable.Range(0, partitions).Select(p => new PartitionOffset(p, PartitionOffset.Beginning))]));
 
     public KafkaConsumer Consumer { get; }
 
@@ -64,9 +66,9 @@ public sealed class TestMember : IDisposable
     public static async Task<IReadOnlyList<ReceivedMessage>> ReadToEndAsync(
         string brokers, string topic, int partitions = 1, params (string Name, string Value)[] properties)
     {
-        using var member = new TestMember(brokers, topic, $"reader-of-{topic}", properties);
-        await Eventually.TrueAsync(() => member.Ends.Count == partitions, $"the end of {topic}", () => member.Step());
-        return member.Messages;
+        using TestMember reader = Reader(brokers, topic, partitions, properties);
+        await Eventually.TrueAsync(() => reader.Ends.Count == partitions, $"the end of {topic}", () => reader.Step());
+        return reader.Messages;
     }
 
     /// <summary>Leaves the group in good order.</summary>
@@ -81,6 +83,13 @@ public sealed class TestMember : IDisposable
     {
         _batch.Dispose();
         Consumer.Dispose();
+    }
+
+    private static KafkaConsumerOptions Options(string brokers, string topic, string group, (string Name, string Value)[] properties)
+    {
+        var config = new KafkaConfig().Set("auto.offset.reset", "earliest").Set("fetch.wait.max.ms", "50");
+        foreach ((string name, string value) in properties) config.Set(name, value);
+        return new KafkaConsumerOptions { Address = new KafkaAddress(brokers, [topic], group, []), Config = config };
     }
 
     private static void Assert(KafkaError error) => Xunit.Assert.Equal("no error", error.ToString());
