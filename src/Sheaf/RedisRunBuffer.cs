@@ -26,6 +26,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private readonly RedisSpanBuffer _measuring;
     private readonly BufferAddress _address;
     private readonly RedisAddress _server;
+    private bool _isDraining;
     private readonly ControlBlock _control;
     private readonly Action<FaultPoint>? _faults;
     private readonly ILogger _logger;
@@ -68,7 +69,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
 
     public override BufferAddress Address => _address;
 
-    public override string HowToGoOn => "it waits in Redis; run again with --resume to go on, or with --discard to begin anew";
+    public override string HowToGoOn => _isDraining ? "it waits in Redis; run again with --drain" : "it waits in Redis; run again with --resume to go on, or with --discard to begin anew";
 
     public override double Load => Volatile.Read(ref _load);
 
@@ -169,6 +170,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
     private async ValueTask BeginDrainAsync(CancellationToken cancel)
     {
+        _isDraining = true;
         await _buffer.BeginAsync(cancel);
         for (int s = 0; s < _control.ShardCount; s++)
             if (await TakeAsync(new ShardId(s), cancel) is { } stored) _stored[s] = stored;

@@ -1,5 +1,6 @@
 using System.Text;
 using Sheaf.Redis.Resp;
+using Sheaf.TestKit;
 
 namespace Sheaf.Tests.Redis.Resp;
 
