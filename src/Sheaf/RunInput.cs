@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Sheaf.Buffering;
 using Sheaf.Commands;
 using Sheaf.Configuration;
 using Sheaf.Files;
@@ -17,7 +18,11 @@ internal sealed class RunInput : IAsyncDisposable
     /// <summary>How long the brokers may take to tell of the topic at the start.</summary>
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>Longer than the session of a member that was killed, as it is unless somebody sets it.</summary>
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(60);
+
     private readonly KafkaSpanSource? _kafka;
+    private EmptyGroup? _drained;
 
     private RunInput(ISpanSource source, KafkaSpanSource? kafka, int shards)
     {
@@ -41,7 +46,12 @@ internal sealed class RunInput : IAsyncDisposable
         if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), kafka: null, plan.Shards);
         Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Input"));
         KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
-        if (plan.EarlierRun == EarlierRun.Drain) return new RunInput(new NothingSource(from.Consumer.Address.Topic), kafka: null, topic.Partitions);
+        if (plan.EarlierRun == EarlierRun.Drain)
+        {
+            var group = new EmptyGroup(topic, DrainTimeout, log, context.Time);
+            await group.EnsureAsync(cancel);
+            return new RunInput(new NothingSource(from.Consumer.Address.Topic), kafka: null, topic.Partitions) { _drained = group };
+        }
         var source = new KafkaSpanSource(topic, from.Source, log, context.Time);
         return new RunInput(source, source, topic.Partitions);
     }
@@ -54,6 +64,14 @@ internal sealed class RunInput : IAsyncDisposable
     public async Task LeaveAsync(TimeSpan atMost)
     {
         if (_kafka is not null) await _kafka.CloseAsync(atMost);
+    }
+
+    /// <summary>Everything has left that the buffer had of a topic: whoever joins the group next goes on behind it, even where the last instance had no time to say how far it was.</summary>
+    /// <exception cref="SheafException">The group has members, or its brokers do not answer.</exception>
+    public async ValueTask CompleteAsync(IReadOnlyList<StoredPosition> stored, CancellationToken cancel)
+    {
+        if (_drained is null) return;
+        await _drained.CommitAsync([.. stored.Index().Where(s => s.Item.Offset >= 0).Select(s => new PartitionOffset(s.Index, s.Item.Offset + 1))], cancel);
     }
 
     public ValueTask DisposeAsync() => Source.DisposeAsync();

@@ -128,8 +128,9 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             await run._deadLetters.DisposeAsync();
             await output.FinishAsync();
+            if (outcome == RunOutcome.Done) await input.CompleteAsync(buffer.Stored, stop);
         }
-        catch (SinkException e)
+        catch (SheafException e)
         {
             // A run that had failed before keeps its reason: the first one.
             if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);

@@ -414,7 +414,7 @@ internal static class OptionTable
         Name = "drain",
         Group = OptionGroup.Buffer,
         Summary = "Read nothing of the topic, flush what earlier instances have left in Redis, and end.",
-        Details = "For the end of a deployment, with the input, group and buffer that it had, when all its instances have stopped; one that still runs is fenced off. Segments that are not complete leave as they are. Nothing of Sheaf is in Redis afterwards, and the group's offsets stay: whoever comes next goes on behind what has left.",
+        Details = "For the end of a deployment, with the input, group and buffer that it had, when all its instances have stopped: while the group has members it waits, up to a minute. Segments that are not complete leave as they are. Nothing of Sheaf is in Redis afterwards, and the group's offsets are behind what has left, where whoever comes next goes on.",
         Default = _ => "false",
         DefaultText = "false",
         InFile = false,

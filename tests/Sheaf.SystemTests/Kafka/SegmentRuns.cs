@@ -198,19 +198,33 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         Task<string[]> KeysAsync() => RedisRunTest.KeysAsync(run.Redis!);
     }
 
-    [Fact]
-    public async Task A_drain_fences_off_an_instance_that_still_runs_and_nothing_is_lost()
+    [RealBrokerFact("it takes offsets from anybody")]
+    public async Task A_drain_waits_for_the_last_member_and_moves_the_groups_offsets_behind_what_a_killed_one_has_stored()
     {
         const int Traces = 20, Now = 3600;
         await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis: true);
-        SheafProcess instance = run.Start("--root-timeout", "5s");
+        string[] words = ["--root-timeout", "30s", "--kafka-config", "session.timeout.ms=6000"];
+        run.Variables["SHEAF_KAFKA_CONFIG"] = "fetch.wait.max.ms=50";
+        SheafProcess instance = run.Start(words);
         await KafkaRun.AssignedAsync(instance, 2);
         await run.ProduceAsync(KafkaRun.Traces(0, Traces), Now);
         await Eventually.TrueAsync(async () => (await RedisRunTest.KeysAsync(run.Redis!)).Count(key => key.EndsWith('}')), waiting => waiting == Traces, "all traces in Redis");
-        (await run.Start("--drain").EndAsync()).AssertEnded(0);
-        await run.ReadAsync(5 * Traces);
-        await KafkaRun.StopAsync(instance);
-        KafkaRun.AssertRight(await run.VerifyAsync());
+        SheafProcess drain = run.Start("--drain");
+        await drain.WaitForErrorAsync(error => error.Contains("still has members: waiting", StringComparison.Ordinal));
+        await instance.SignalAsync(HostedWorkers.Kill);
+        Ended drained = await drain.EndAsync();
+        drained.AssertEnded(0);
+        Assert.Equal(5 * Traces, drained.Count("produced"));
+
+        run.Variables.Clear();
+        await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), Now);
+        await run.LetTimePassAsync();
+        SheafProcess next = run.Start("--root-timeout", "1s");
+        await run.ReadAsync(2 * 5 * Traces);
+        Assert.Equal((5 * Traces) + 64, (await KafkaRun.StopAsync(next)).Count("received"));
+        RunVerifier verified = await run.VerifyAsync();
+        KafkaRun.AssertRight(verified);
+        Assert.Equal(0, verified.Repeats);
     }
 
     [Fact]

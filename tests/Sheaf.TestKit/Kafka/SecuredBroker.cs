@@ -15,8 +15,8 @@ public sealed class SecuredBroker : IDisposable
     private readonly TempFolder _folder = new();
     private readonly TestCertificates _certificates = new();
     private readonly Lazy<KafkaBroker> _open;
-    private bool _isStarted; // in part at least
     private readonly int _userPort = RedisServer.FreePort(), _certificatePort = RedisServer.FreePort();
+    private bool _isStarted; // in part at least
 
     public SecuredBroker() => _open = new Lazy<KafkaBroker>(Start);
 
