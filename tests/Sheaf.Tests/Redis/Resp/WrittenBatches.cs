@@ -1,5 +1,6 @@
 using System.Text;
 using Sheaf.Redis.Resp;
+using Sheaf.TestKit;
 
 namespace Sheaf.Tests.Redis.Resp;
 
@@ -61,10 +62,10 @@ public class WrittenBatches
     public void Nothing_is_allocated_per_command_once_the_room_is_there()
     {
         byte[] value = new byte[1000];
-        for (int i = 0; i < 3; i++) Fill();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++) Fill();
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1000);
+        Assert.InRange(Garbage.Of(() =>
+        {
+            for (int i = 0; i < 20; i++) Fill();
+        }), 0, 1000);
 
         void Fill()
         {
