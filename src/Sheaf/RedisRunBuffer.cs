@@ -26,7 +26,6 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private readonly RedisSpanBuffer _measuring;
     private readonly BufferAddress _address;
     private readonly RedisAddress _server;
-    private bool _isDraining;
     private readonly ControlBlock _control;
     private readonly Action<FaultPoint>? _faults;
     private readonly ILogger _logger;
@@ -40,6 +39,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private volatile ShardSample[] _samples;
     private Task _sampling = Task.CompletedTask;
     private double _load;
+    private bool _isDraining;
 
     private RedisRunBuffer(
         RedisBuffer buffer, RedisBufferOptions options, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
@@ -167,16 +167,6 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         _handedOver[shard.Value] = before with { Spans = before.Spans + left.Spans, PayloadBytes = before.PayloadBytes + left.PayloadBytes };
     }
 
-    /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
-    private async ValueTask BeginDrainAsync(CancellationToken cancel)
-    {
-        _isDraining = true;
-        await _buffer.BeginAsync(cancel);
-        for (int s = 0; s < _control.ShardCount; s++)
-            if (await TakeAsync(new ShardId(s), cancel) is { } stored) _stored[s] = stored;
-        Log.Draining(_logger, _source, _carriedOver.Sum(depth => depth.Spans));
-    }
-
     /// <inheritdoc/>
     public override async ValueTask CompleteAsync(CancellationToken cancel)
     {
@@ -256,6 +246,16 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         if (strange >= 0)
             throw new ConfigurationException($"buffer: {options.Address} holds traces in shard {strange} that nobody has marked as his; throw them away (--discard), or keep apart from them (--kafka-slice-id N)");
         if (left is not null) Log.Resumed(_logger, left.Source, _stored.Min(position => position.Offset), _carriedOver.Sum(depth => depth.Spans));
+    }
+
+    /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
+    private async ValueTask BeginDrainAsync(CancellationToken cancel)
+    {
+        _isDraining = true;
+        await _buffer.BeginAsync(cancel);
+        for (int s = 0; s < _control.ShardCount; s++)
+            if (await TakeAsync(new ShardId(s), cancel) is { } stored) _stored[s] = stored;
+        Log.Draining(_logger, _source, _carriedOver.Sum(depth => depth.Spans));
     }
 
     private async Task SampleAsync()

@@ -22,12 +22,13 @@ internal sealed class RunInput : IAsyncDisposable
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(60);
 
     private readonly KafkaSpanSource? _kafka;
-    private EmptyGroup? _drained;
+    private readonly EmptyGroup? _drained;
 
-    private RunInput(ISpanSource source, KafkaSpanSource? kafka, int shards)
+    private RunInput(ISpanSource source, int shards, KafkaSpanSource? kafka = null, EmptyGroup? drained = null)
     {
         Source = source;
         _kafka = kafka;
+        _drained = drained;
         Shards = shards;
     }
 
@@ -43,17 +44,17 @@ internal sealed class RunInput : IAsyncDisposable
     /// <exception cref="SourceException">It cannot be opened.</exception>
     public static async ValueTask<RunInput> OpenAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
     {
-        if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), kafka: null, plan.Shards);
+        if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), plan.Shards);
         Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Input"));
         KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
         if (plan.EarlierRun == EarlierRun.Drain)
         {
             var group = new EmptyGroup(topic, DrainTimeout, log, context.Time);
             await group.EnsureAsync(cancel);
-            return new RunInput(new NothingSource(from.Consumer.Address.Topic), kafka: null, topic.Partitions) { _drained = group };
+            return new RunInput(new NothingSource(from.Consumer.Address.Topic), topic.Partitions, drained: group);
         }
         var source = new KafkaSpanSource(topic, from.Source, log, context.Time);
-        return new RunInput(source, source, topic.Partitions);
+        return new RunInput(source, topic.Partitions, kafka: source);
     }
 
     /// <summary>Joins the group, where there is one.</summary>

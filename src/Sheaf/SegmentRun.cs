@@ -128,7 +128,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             await run._deadLetters.DisposeAsync();
             await output.FinishAsync();
-            if (outcome == RunOutcome.Done) await input.CompleteAsync(buffer.Stored, stop);
+            if (outcome == RunOutcome.Done) await input.CompleteAsync(buffer.Stored, CancellationToken.None); // everything has left: a stop now must not hide that
         }
         catch (SheafException e)
         {
