@@ -93,9 +93,6 @@ public readonly record struct KafkaError(int Code, string Reason = "")
         KafkaErrorKind.Retriable => "Check that the brokers run and can be reached from here; it goes on when they are back",
         KafkaErrorKind.UnknownTopic => $"Create topic {topic}, or correct its name; without the right to describe it, a topic seems not to exist",
         KafkaErrorKind.Authorization => $"Give this client's user the rights it lacks on topic {topic}, its group or its transactional id",
-        KafkaErrorKind.Authentication when Text.Contains("SCRAM-", StringComparison.Ordinal) && !KafkaLibrary.CanScram =>
-            $"Check the user's password on the brokers. With Kafka 4 and newer, though, librdkafka {KafkaLibrary.Version} fails at SCRAM with any password: it takes {KafkaLibrary.ScramVersion} "
-            + "or newer, or another sasl.mechanism",
         KafkaErrorKind.Authentication => "Check security.protocol, the sasl.* and ssl.* properties, and the user's password on the brokers",
         KafkaErrorKind.OffsetOutOfRange =>
             $"Messages of topic {topic} that were not read yet are gone, or were never there. To read on at what is there: --no-strict-offset-reset "

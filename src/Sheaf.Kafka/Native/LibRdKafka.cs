@@ -6,8 +6,7 @@ using System.Runtime.InteropServices;
 namespace Sheaf.Kafka.Native;
 
 /// <summary>
-/// The functions of librdkafka that we use, under their C names so that its manual can be searched for them. All of them exist since 2.0; what came
-/// later is not used. <see cref="KafkaLibrary.EnsureLoaded"/> must have run before the first call.
+/// The functions of librdkafka that we use, under their C names so that its manual can be searched for them. <see cref="KafkaLibrary.EnsureLoaded"/> must have run before the first call.
 /// </summary>
 /// <remarks>
 /// Functions that may block, destroy a client or run callbacks are ordinary calls; only field reads that return at once suppress the GC transition.

@@ -8,7 +8,7 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>A topic that the brokers do not know any more, for a while or for good. Always on the mock cluster: it can be told to say so.</summary>
 public sealed class AbsentTopics
 {
-    /// <summary>Never disposed, and not finalized either: librdkafka before 2.5 waits for ever there, once a topic has gone that it read.</summary>
+    /// <summary>Neither disposed nor finalized: there librdkafka (2.0 and 2.16) waits for ever, once a topic has gone that it read.</summary>
     private static readonly List<KafkaConsumer> s_left = [];
 
     private readonly TestClock _time = new();

@@ -37,8 +37,8 @@ public sealed partial class Properties
     {
         var config = new KafkaConfig().Set("bootstrap.servers", "127.0.0.1:1").Set("security.protocol", "sasl_ssl").Set("sasl.mechanism", mechanism)
             .Set("sasl.username", "u").Set("sasl.password", "p");
-        // Tokens from an OIDC server need a librdkafka that was built with libcurl; Debian's 2.0.2 says that it was not.
-        if (mechanism == "OAUTHBEARER") config.Set("enable.sasl.oauthbearer.unsecure.jwt", "true").Set("sasl.oauthbearer.config", "principal=sheaf");
+        if (mechanism == "OAUTHBEARER") config.Set("sasl.oauthbearer.method", "oidc").Set("sasl.oauthbearer.client.id", "sheaf")
+            .Set("sasl.oauthbearer.client.secret", "s").Set("sasl.oauthbearer.token.endpoint.url", "http://127.0.0.1:1/token");
         using var producer = KafkaProducer.Create(config);
     }
 
