@@ -1,51 +1,84 @@
+using System.Collections.Concurrent;
+
 namespace Sheaf.Kafka;
 
 /// <summary>
 /// Asks the brokers, beside the poll, where partitions end. A fetch that brings nothing is not heard of, and neither is one that never comes back: so this is how a consumer that has read
-/// everything knows that there is still nothing more, and not only that nothing has come. One question at a time; asked and taken by one thread.
+/// everything knows that there is still nothing more, and not only that nothing has come. Each broker is asked by itself for the partitions that it leads, one question at a time: one that
+/// is away leaves the others' answers alone. One thread asks and takes.
 /// </summary>
 internal sealed class EndProbe(KafkaConsumer consumer, TimeProvider time)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_leadersHold = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_leadersPause = TimeSpan.FromMilliseconds(250);
 
-    private volatile EndAnswer? _answer;
-    private volatile bool _isAsking;
+    private readonly nint _topic = consumer.Client.Topic(consumer.Address.Topic);
+    private readonly ConcurrentQueue<EndAnswer> _answers = [];
+    private readonly ConcurrentDictionary<int, bool> _asked = []; // brokers that have not answered yet
+    private volatile Leaders _leaders = new([], AskedAt: 0);
+    private volatile bool _leadersMayBeOld = true;
+    private volatile bool _isAskingLeaders;
 
-    /// <summary>What has come of the last question, once; null while there is no answer.</summary>
-    public EndAnswer? TakeAnswer()
+    /// <summary>Who leads which partition.</summary>
+    private sealed record Leaders(int[] ByPartition, long AskedAt);
+
+    /// <summary>An answer that was not taken yet, if there is one.</summary>
+    public bool TryTakeAnswer(out EndAnswer answer) => _answers.TryDequeue(out answer!);
+
+    /// <summary>Asks the brokers of these partitions, but for those from which an answer is awaited. Does not wait.</summary>
+    public void Ask(IReadOnlyCollection<int> partitions)
     {
-        EndAnswer? answer = _answer;
-        if (answer is not null) _answer = null;
-        return answer;
+        if (partitions.Count == 0) return;
+        Leaders leaders = _leaders;
+        TimeSpan age = time.GetElapsedTime(leaders.AskedAt);
+        if (!_isAskingLeaders && (age >= s_leadersHold || (_leadersMayBeOld && (leaders.ByPartition.Length == 0 || age >= s_leadersPause))))
+        {
+            _isAskingLeaders = true;
+            InBackground(AskLeaders);
+        }
+        foreach (IGrouping<int, int> led in partitions.GroupBy(LeaderOf))
+        {
+            if (led.Key == KafkaTopic.NoLeader) _leadersMayBeOld = true;
+            else if (_asked.TryAdd(led.Key, true)) InBackground(() => AskEnds(led.Key, [.. led]));
+        }
+
+        int LeaderOf(int partition) => partition < leaders.ByPartition.Length ? leaders.ByPartition[partition] : KafkaTopic.NoLeader;
     }
 
-    /// <summary>Asks, unless it is still waiting for an answer. Does not wait.</summary>
-    public void Ask(int[] partitions)
+    private void AskLeaders()
     {
-        if (_isAsking || partitions.Length == 0) return;
-        _isAsking = true;
-        // librdkafka's wait blocks its thread, for as long as a broker is away.
-        _ = Task.Factory.StartNew(() => AskAndWait(partitions), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        long askedAt = time.GetTimestamp();
+        _leadersMayBeOld = false;
+        if (KafkaTopic.AskLeaders(consumer.Client, _topic, out int[] leaders).IsNone) _leaders = new Leaders(leaders, askedAt);
+        else _leadersMayBeOld = true;
+        _isAskingLeaders = false;
     }
 
-    private void AskAndWait(int[] partitions)
+    private void AskEnds(int broker, int[] partitions)
     {
-        try
-        {
-            long askedAt = time.GetTimestamp();
-            if (consumer.QueryEnds(partitions, s_patience, out PartitionOffset[] ends).IsNone) _answer = new EndAnswer(askedAt, ends);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The consumer has ended meanwhile, and nobody wants to know any more.
-        }
-        finally
-        {
-            _isAsking = false;
-        }
+        long askedAt = time.GetTimestamp();
+        if (consumer.QueryEnds(partitions, s_patience, out PartitionOffset[] ends).IsNone) _answers.Enqueue(new EndAnswer(askedAt, ends));
+        else _leadersMayBeOld = true;
+        _asked.TryRemove(broker, out _);
     }
+
+    // librdkafka's waits block their thread, for as long as a broker is away.
+    private static void InBackground(Action question) => _ = Task.Factory.StartNew(
+        () =>
+        {
+            try
+            {
+                question();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The consumer has ended meanwhile, and nothing asks any more.
+            }
+        },
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }
 
-/// <summary>Where partitions ended.</summary>
-/// <param name="AskedAt">A timestamp: they did not end before that any more than there.</param>
+/// <summary>Where partitions of one broker ended.</summary>
+/// <param name="AskedAt">A timestamp: they ended no earlier than there, then.</param>
 internal sealed record EndAnswer(long AskedAt, PartitionOffset[] Ends);

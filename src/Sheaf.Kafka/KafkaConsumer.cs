@@ -264,7 +264,9 @@ public sealed unsafe class KafkaConsumer : IDisposable
         }
     }
 
-    /// <summary>Where partitions end now, asked of the brokers all at once: the next offset that a reader could get.</summary>
+    /// <summary>
+    /// Where partitions end now, asked of the brokers all at once: the next offset that a reader could get. It waits for all of them, and fails where one of them does not answer.
+    /// </summary>
     public KafkaError QueryEnds(IEnumerable<int> partitions, TimeSpan timeout, out PartitionOffset[] ends)
     {
         ends = [.. partitions.Select(p => new PartitionOffset(p, PartitionOffset.End))];

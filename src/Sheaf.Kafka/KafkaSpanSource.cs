@@ -28,7 +28,9 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
     /// <summary>How often the brokers are asked whether partitions that were read to their end still end there.</summary>
     public TimeSpan EndInterval { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long the pipeline may be full before the partitions are paused: what was fetched is dropped then, and fetched again.</summary>
+    /// <summary>
+    /// How long the pipeline may be full before the partitions of which there is more are paused: what was fetched of them is dropped then, and fetched again.
+    /// </summary>
     public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(1);
 }
 
@@ -50,7 +52,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private readonly KafkaSourceOptions _options;
     private readonly Action<KafkaLogLine>? _log;
     private readonly TimeProvider _time;
-    private readonly Channel<Ready> _ready;
+    private readonly Channel<InputBlock> _ready;
     private readonly Channel<InputBlock> _free = Channel.CreateUnbounded<InputBlock>();
     private readonly CancellationTokenSource _closing = new();
     private readonly CancellationTokenSource _givenUp = new();
@@ -62,16 +64,16 @@ public sealed class KafkaSpanSource : ISpanSource
     private volatile Answer? _answer;
 
     // Owned by the polling thread.
-    private readonly SortedDictionary<int, Partition> _partitions = [];
+    private readonly Dictionary<int, long> _partitions = []; // with their assignments
+    private readonly HashSet<int> _paused = [];
     private readonly Queue<InputBlock> _waiting = [];
     private readonly KafkaMessageBatch _batch;
     private bool _isAnswering;
     private long _assignments = -ShardCells.NotAssigned;
-    private bool _isPaused;
+    private bool _isHeldUp; // the pipeline has taken nothing for long
     private long _fullSince;
     private long _lastCommit;
-    private long _lastIdle;
-    private EndProbe? _probe;
+    private IdleClocks? _idle;
 
     /// <summary>Joins nothing yet.</summary>
     public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, Action<KafkaLogLine>? log, TimeProvider time)
@@ -80,31 +82,13 @@ public sealed class KafkaSpanSource : ISpanSource
         _options = options;
         _log = log;
         _time = time;
-        _ready = Channel.CreateBounded<Ready>(new BoundedChannelOptions(options.ReadyBlocks) { SingleReader = false, SingleWriter = true });
+        _ready = Channel.CreateBounded<InputBlock>(new BoundedChannelOptions(options.ReadyBlocks) { SingleReader = false, SingleWriter = true });
         _batch = new KafkaMessageBatch(options.MaxBatchSize, time);
     }
-
-    /// <summary>What the pipeline can take: a block, or how long a shard has been idle.</summary>
-    private readonly record struct Ready(InputBlock? Block, ShardId Shard, long Assignment, long IdleMs);
 
     /// <summary>The answer to a rebalance, when the owner is done.</summary>
     /// <param name="Failure">Why the source cannot go on; null where it can.</param>
     private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<StartPlace> Starts, ExceptionDispatchInfo? Failure = null);
-
-    /// <summary>A partition that is this process's.</summary>
-    private sealed class Partition(long assignment)
-    {
-        public long Assignment { get; } = assignment;
-
-        /// <summary>Since when everything of it is read; 0 while there is more, or nobody can tell.</summary>
-        public long EndSince { get; set; }
-
-        /// <summary>Where it ended then.</summary>
-        public long EndOffset { get; set; }
-
-        /// <summary>When a broker last said that it still ends there.</summary>
-        public long EndedAt { get; set; }
-    }
 
     public string Name => _input.Options.Address.Topic;
 
@@ -117,17 +101,17 @@ public sealed class KafkaSpanSource : ISpanSource
         _owner = owner;
         _consumer = KafkaConsumer.Join(_input.Options, _log);
         _offsets = new GroupOffsets(_consumer, _input, owner, progress, _log, _time, _givenUp.Token);
-        _probe = new EndProbe(_consumer, _time);
+        _idle = new IdleClocks(_options, owner, new EndProbe(_consumer, _time), _time);
         new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
     }
 
     /// <inheritdoc/>
     public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
     {
-        Ready ready;
+        InputBlock block;
         try
         {
-            ready = await _ready.Reader.ReadAsync(cancel);
+            block = await _ready.Reader.ReadAsync(cancel);
         }
         catch (ChannelClosedException e) when (e.InnerException is { } why)
         {
@@ -139,15 +123,8 @@ public sealed class KafkaSpanSource : ISpanSource
             return false;
         }
         _room.Set();
-        if (ready.Block is { } block)
-        {
-            into.Exchange(block);
-            _free.Writer.TryWrite(block);
-            return true;
-        }
-        into.Reset(ready.Shard);
-        into.Assignment = ready.Assignment;
-        into.IdleMs = ready.IdleMs;
+        into.Exchange(block);
+        _free.Writer.TryWrite(block);
         return true;
     }
 
@@ -202,23 +179,20 @@ public sealed class KafkaSpanSource : ISpanSource
             KafkaError refusal = _consumer!.BeginClose();
             if (!refusal.IsNone) return false;
         }
-        else if (!TryHandOn() && !_isPaused)
+        else if (!TryHandOn() && !_isHeldUp)
         {
             WaitForRoom();
+            _idle!.Tell();
             return true;
         }
 
         PollOutcome outcome = _consumer!.Poll(_batch, PollTime, _options.MaxBatchTime);
         while (_partitions.Count > 0 && TakeBlock() is { } block) _waiting.Enqueue(block);
-        long now = _time.GetTimestamp();
-        foreach (PartitionOffset end in _batch.Ends)
-            if (_partitions.TryGetValue(end.Partition, out Partition? partition)) (partition.EndSince, partition.EndedAt, partition.EndOffset) = (now, now, end.Offset);
+        foreach (PartitionOffset end in _batch.Ends) _idle!.Ended(end);
+        if (_isHeldUp) PauseWhereThereIsMore();
         AnswerRebalance();
-        if (_time.GetElapsedTime(_lastIdle, now) >= _options.IdleInterval)
-        {
-            _lastIdle = now;
-            TellIdle(now);
-        }
+        _idle!.Tell();
+        long now = _time.GetTimestamp();
         if (!_isAnswering && _time.GetElapsedTime(_lastCommit, now) >= _options.CommitInterval)
         {
             _lastCommit = now;
@@ -235,9 +209,10 @@ public sealed class KafkaSpanSource : ISpanSource
             _free.Writer.TryWrite(block);
             return null;
         }
-        // A partition that is not known was taken away just now; nobody takes in what has no assignment of today.
-        if (!_partitions.TryGetValue(block.Shard!.Value.Value, out Partition? partition)) block.Assignment = long.MaxValue;
-        else (block.Assignment, partition.EndSince) = (partition.Assignment, 0);
+        // A partition that is not known was taken away just now; the pipeline takes in nothing that has no assignment of today.
+        int partition = block.Shard!.Value.Value;
+        block.Assignment = _partitions.TryGetValue(partition, out long assignment) ? assignment : long.MaxValue;
+        _idle!.Read(partition, block.Messages[^1].SourceOffset);
         return block;
     }
 
@@ -246,11 +221,12 @@ public sealed class KafkaSpanSource : ISpanSource
     {
         while (_waiting.TryPeek(out InputBlock? block))
         {
-            if (!_ready.Writer.TryWrite(new Ready(block, default, 0, 0))) return false;
+            if (!_ready.Writer.TryWrite(block)) return false;
             _waiting.Dequeue();
         }
         _fullSince = 0;
-        if (_isPaused) Pause(false);
+        _isHeldUp = false;
+        if (_paused.Count > 0) Resume();
         return true;
     }
 
@@ -260,43 +236,30 @@ public sealed class KafkaSpanSource : ISpanSource
         if (_fullSince == 0) _fullSince = now;
         if (_time.GetElapsedTime(_fullSince, now) >= _options.PauseAfter)
         {
-            // The group must go on hearing of this member, and it of the group: so it polls, and gets nothing.
-            Pause(true);
+            // The group must go on hearing of this member, and it of the group: so it polls, and gets next to nothing.
+            _isHeldUp = true;
+            PauseWhereThereIsMore();
             return;
         }
         _room.WaitOne(PollTime);
     }
 
-    private void Pause(bool paused)
+    /// <summary>
+    /// Pauses the partitions that were not read to their ends. The others go on, since of a partition that is paused no end is heard: they bring a batch at most, and are paused then too.
+    /// </summary>
+    private void PauseWhereThereIsMore()
     {
-        int[] partitions = [.. _partitions.Keys];
-        _isPaused = paused;
+        int[] partitions = [.. _partitions.Keys.Where(p => !_idle!.IsAtEnd(p) && !_paused.Contains(p))];
         if (partitions.Length == 0) return;
-        KafkaError error = paused ? _consumer!.Pause(partitions) : _consumer!.Resume(partitions);
-        if (!error.IsNone) Tell(4, "PAUSE", error.Text);
-        // What comes meanwhile is not heard of; when it goes on, ends are told anew.
-        foreach (Partition partition in _partitions.Values) partition.EndSince = 0;
+        _paused.UnionWith(partitions);
+        Tell(_consumer!.Pause(partitions));
     }
 
-    private void TellIdle(long now)
+    private void Resume()
     {
-        if (_waiting.Count > 0 || _isPaused) return;
-        // A broker that does not answer may hold what the segments here wait for: their clock stands with the last word of it.
-        if (_probe!.TakeAnswer() is { } answer)
-        {
-            foreach (PartitionOffset end in answer.Ends)
-            {
-                if (_partitions.TryGetValue(end.Partition, out Partition? asked) && asked.EndOffset == end.Offset && asked.EndSince != 0 && asked.EndSince <= answer.AskedAt)
-                    asked.EndedAt = answer.AskedAt;
-            }
-        }
-        _probe.Ask([.. _partitions.Where(p => p.Value.EndSince != 0 && _time.GetElapsedTime(p.Value.EndedAt, now) >= _options.EndInterval).Select(p => p.Key)]);
-        foreach ((int number, Partition partition) in _partitions)
-        {
-            if (partition.EndSince == 0) continue;
-            long idle = (long)(_time.GetElapsedTime(partition.EndSince, partition.EndedAt) - _options.ClockSlack).TotalMilliseconds;
-            if (idle > 0 && !_ready.Writer.TryWrite(new Ready(null, new ShardId(number), partition.Assignment, idle))) return;
-        }
+        int[] partitions = [.. _paused];
+        _paused.Clear();
+        Tell(_consumer!.Resume(partitions));
     }
 
     /// <summary>Lets the owner get ready for the rebalance that waits, if there is one, and answers it when he is.</summary>
@@ -316,12 +279,20 @@ public sealed class KafkaSpanSource : ISpanSource
         answer.Failure?.Throw();
         if (answer.Rebalance.Kind == RebalanceKind.Assigned)
         {
-            foreach (StartPlace start in answer.Starts) _partitions[start.Partition] = new Partition(start.Assignment);
+            foreach (StartPlace start in answer.Starts)
+            {
+                _partitions[start.Partition] = start.Assignment;
+                _idle!.Begin(start);
+            }
             _consumer!.Assign([.. answer.Starts.Select(start => new PartitionOffset(start.Partition, start.Offset))]);
-            if (_isPaused) Pause(true);
             return;
         }
-        foreach (int partition in answer.Rebalance.Partitions) _partitions.Remove(partition);
+        foreach (int partition in answer.Rebalance.Partitions)
+        {
+            _partitions.Remove(partition);
+            _paused.Remove(partition);
+            _idle!.Forget(partition);
+        }
         _consumer!.Unassign();
     }
 
@@ -350,6 +321,11 @@ public sealed class KafkaSpanSource : ISpanSource
         _offsets!.Forget(rebalance.Partitions);
         foreach (int partition in rebalance.Partitions) _owner!.Forget(new ShardId(partition), wereLost);
         return new Answer(rebalance, []);
+    }
+
+    private void Tell(KafkaError error)
+    {
+        if (!error.IsNone) Tell(4, "PAUSE", error.Text);
     }
 
     private void Tell(int level, string facility, string text) => _log?.Invoke(new KafkaLogLine(level, facility, text));

@@ -7,6 +7,9 @@ namespace Sheaf.Kafka;
 /// <param name="MaxMessageBytes">Its <c>max.message.bytes</c>; null where the client may not read it, or the brokers cannot tell.</param>
 public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageBytes)
 {
+    /// <summary>What stands for the leader of a partition that has none.</summary>
+    internal const int NoLeader = -1;
+
     // In slices, so that a cancellation is seen: librdkafka's own waits cannot be interrupted.
     private const int SliceMs = 500;
 
@@ -57,18 +60,44 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     /// <summary>Whether the brokers know the topic now. Waits half a second for them.</summary>
     internal static KafkaError Ask(ClientHandle client, nint topic) => CountPartitions(client, topic, out _);
 
-    private static unsafe KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
+    /// <summary>The brokers that lead its partitions, by partition; <see cref="NoLeader"/> where there is none now. Waits half a second for an answer.</summary>
+    internal static KafkaError AskLeaders(ClientHandle client, nint topic, out int[] leaders)
     {
-        partitions = 0;
+        int[] found = [];
+        KafkaError error = Describe(client, topic, (in MetadataTopic described) =>
+        {
+            found = new int[described.PartitionCount];
+            Array.Fill(found, NoLeader);
+            for (int i = 0; i < found.Length; i++)
+            {
+                MetadataPartition partition = PartitionAt(described, i);
+                if (partition.Id < found.Length) found[partition.Id] = partition.Leader;
+            }
+        });
+        leaders = found;
+        return error;
+    }
+
+    private static KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
+    {
+        int count = 0;
+        KafkaError error = Describe(client, topic, (in MetadataTopic described) => count = described.PartitionCount);
+        partitions = count;
+        return error;
+    }
+
+    private delegate void Reading(in MetadataTopic topic);
+
+    private static unsafe MetadataPartition PartitionAt(in MetadataTopic topic, int index) => topic.Partitions[index];
+
+    private static unsafe KafkaError Describe(ClientHandle client, nint topic, Reading read)
+    {
         Metadata* metadata;
         var error = new KafkaError(LibRdKafka.rd_kafka_metadata(client, 0, topic, &metadata, SliceMs));
         if (!error.IsNone) return error;
-        if (metadata->TopicCount > 0)
-        {
-            error = new KafkaError(metadata->Topics[0].Error);
-            partitions = metadata->Topics[0].PartitionCount;
-        }
-        if (error.IsNone && partitions == 0) error = new KafkaError(ErrorCodes.UnknownTopicOrPartition);
+        error = metadata->TopicCount > 0 ? new KafkaError(metadata->Topics[0].Error) : error;
+        if (error.IsNone && (metadata->TopicCount == 0 || metadata->Topics[0].PartitionCount == 0)) error = new KafkaError(ErrorCodes.UnknownTopicOrPartition);
+        if (error.IsNone) read(metadata->Topics[0]);
         LibRdKafka.rd_kafka_metadata_destroy(metadata);
         return error;
     }

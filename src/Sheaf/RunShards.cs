@@ -43,6 +43,8 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
         Log.Assigned(logger, shard, source, stored.Offset + 1, settled.Count);
     }
 
+    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs) => pipeline.BeIdle(shard, assignment, readThrough, idleMs);
+
     public long ReadOnFrom(ShardId shard) => buffer.ReadOnFrom(shard);
 
     public async ValueTask ReleaseAsync(ShardId shard, CancellationToken cancel)

@@ -26,6 +26,13 @@ public interface IShardOwner
     /// <exception cref="BufferUnavailableException">It cannot be told: try again.</exception>
     ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
 
+    /// <summary>
+    /// For so long nothing has come of a shard that was read to its end, what may be on its way allowed for: its clock goes on by so much from where its last message has left it. May be
+    /// told at any time, from the thread that reads; it counts where the shard is here under this assignment and all that was read is stored.
+    /// </summary>
+    /// <param name="readThrough">The offset of the last message that was read.</param>
+    void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs);
+
     /// <summary>The offset of the first message that has to be read again should the process end now: what may be committed.</summary>
     long ReadOnFrom(ShardId shard);
 

@@ -48,19 +48,12 @@ public sealed class InputBlock
     /// </summary>
     public long Assignment { get; set; }
 
-    /// <summary>
-    /// Of a block without messages: for so long nothing has come although everything was read, what may be on its way allowed for. The shard's clock goes on by so much from
-    /// where its last message has left it. 0 in any other block.
-    /// </summary>
-    public long IdleMs { get; set; }
-
     /// <summary>Empties the block. For sources.</summary>
     public void Reset(ShardId? shard)
     {
         _messages.Clear();
         Shard = shard;
         Assignment = 0;
-        IdleMs = 0;
     }
 
     /// <summary>Exchanges all content with another block, so that nothing is copied. For sources.</summary>
@@ -70,7 +63,6 @@ public sealed class InputBlock
         (_messages, other._messages) = (other._messages, _messages);
         (Shard, other.Shard) = (other.Shard, Shard);
         (Assignment, other.Assignment) = (other.Assignment, Assignment);
-        (IdleMs, other.IdleMs) = (other.IdleMs, IdleMs);
     }
 
     /// <summary>Adds a message whose bytes are in <see cref="Buffer"/>. For sources.</summary>

@@ -143,6 +143,30 @@ public sealed class IngestPipeline : IDisposable
         while (cells.HeldAssignment != cells.Assignment) await Task.Delay(Pause, _time, cancel);
     }
 
+    /// <summary>
+    /// Nothing has come of a shard for so long: its clock goes on from where its last message has left it. Counts only where all that was read of it is stored, so that the clock passes no
+    /// span that is still on its way; does not wait, and takes no part in the way of the blocks. One thread for each shard.
+    /// </summary>
+    /// <param name="readThrough">The offset of the last message that its source has handed on under this assignment, or before it.</param>
+    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs)
+    {
+        ShardIntake intake = _intakes[shard.Value];
+        if (!intake.Owning.Wait(0)) return; // a block of it is being stored, or it comes or goes just now
+        try
+        {
+            ShardCells cells = _control.Shard(shard);
+            if (!IsCurrent(assignment, shard) || cells.StoredThrough != readThrough || intake.MessageClockMs == long.MinValue) return;
+            long clock = intake.MessageClockMs + idleMs;
+            if (clock <= cells.ClockMs) return;
+            cells.ClockMs = clock;
+        }
+        finally
+        {
+            intake.Owning.Release();
+        }
+        _clockMoved(shard);
+    }
+
     public void Dispose()
     {
         _reading.Dispose();
@@ -234,7 +258,7 @@ public sealed class IngestPipeline : IDisposable
             await intake.Owning.WaitAsync(ends.Abort);
             try
             {
-                if (IsCurrent(lane.Block, shard)) await AppendToShardAsync(lane, shard, limits, ends);
+                if (IsCurrent(lane.Block.Assignment, shard)) await AppendToShardAsync(lane, shard, limits, ends);
                 else ThrowIfRefusedForLong(lane.Block, shard);
             }
             finally
@@ -272,17 +296,12 @@ public sealed class IngestPipeline : IDisposable
             _faults?.Invoke(FaultPoint.AfterClock);
             if (batch.Count > 0) _clockMoved(shard);
         }
-        else if (lane.Block.IdleMs > 0 && _intakes[s].MessageClockMs is > long.MinValue and var from && from + lane.Block.IdleMs > cells.ClockMs)
-        {
-            cells.ClockMs = from + lane.Block.IdleMs;
-            _clockMoved(shard);
-        }
         if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
     }
 
-    /// <summary>Whether a block was read under the assignment that holds, and nothing before it was left out.</summary>
-    private bool IsCurrent(InputBlock block, ShardId shard) =>
-        block.Assignment == 0 || (block.Assignment == _control.Shard(shard).Assignment && block.Assignment != _intakes[shard.Value].GivenUp && _control.Shard(shard).IsOwned);
+    /// <summary>Whether what was read under an assignment counts: the assignment holds, and nothing before was left out.</summary>
+    private bool IsCurrent(long assignment, ShardId shard) =>
+        assignment == 0 || (assignment == _control.Shard(shard).Assignment && assignment != _intakes[shard.Value].GivenUp && _control.Shard(shard).IsOwned);
 
     private void ThrowIfRefusedForLong(InputBlock block, ShardId shard)
     {
@@ -323,10 +342,10 @@ public sealed class IngestPipeline : IDisposable
             {
                 _trouble?.Invoke(e);
                 if (ends.Stop.IsCancellationRequested) _intakes[batch.Shard.Value].GivenUp = block.Assignment; // what follows it must not be stored without it
-                if (!IsCurrent(block, batch.Shard)) return false;
+                if (!IsCurrent(block.Assignment, batch.Shard)) return false;
                 await (e.IsFull ? WaitWhileFullAsync(delay, ends.Abort) : WaitWhileUnavailableAsync(delay, ends.Abort));
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
-                if (!IsCurrent(block, batch.Shard)) return false;
+                if (!IsCurrent(block.Assignment, batch.Shard)) return false;
             }
             catch (ClaimLapsedException e) when (block.Assignment > 0)
             {

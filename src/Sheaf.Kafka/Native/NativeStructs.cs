@@ -65,8 +65,21 @@ internal unsafe struct MetadataTopic
 {
     public byte* Topic;
     public int PartitionCount;
-    public nint Partitions;
+    public MetadataPartition* Partitions;
     public int Error;
+}
+
+/// <summary><c>rd_kafka_metadata_partition_t</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MetadataPartition
+{
+    public int Id;
+    public int Error;
+    public int Leader;
+    public int ReplicaCount;
+    public int* Replicas;
+    public int InSyncCount;
+    public int* InSync;
 }
 
 /// <summary><c>rd_kafka_vu_t</c>: one argument of <see cref="LibRdKafka.rd_kafka_produceva"/>.</summary>

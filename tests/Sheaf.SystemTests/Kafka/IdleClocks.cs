@@ -1,8 +1,5 @@
-using Sheaf.Buffering;
 using Sheaf.Dev;
-using Sheaf.Ingesting;
 using Sheaf.Kafka;
-using Sheaf.Spans;
 using Sheaf.SystemTests.Processes;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
@@ -25,43 +22,16 @@ public sealed class IdleClocks(KafkaBroker broker) : KafkaTest(broker)
         };
         KafkaInput input = await KafkaInput.OpenAsync(options, TimeSpan.FromSeconds(30), null, TimeProvider.System, default);
         await using var source = new KafkaSpanSource(input, new KafkaSourceOptions(10, TimeSpan.Zero, TimeSpan.Zero), null, TimeProvider.System);
-        source.Start(new NoOwner());
-
-        var block = new InputBlock(16);
-        long idle = 0;
-        await ReadUntilAsync(() => idle > 500);
+        var owner = new IdleShards(1);
+        source.Start(owner);
+        await Eventually.TrueAsync(() => owner.IdleMs(0) > 500, "a partition that is idle");
         Broker.Halt();
-        await ReadForAsync(TimeSpan.FromSeconds(1)); // what was answered before is still told
-        long stands = idle;
-        await ReadForAsync(TimeSpan.FromSeconds(2));
-        Assert.Equal(stands, idle);
+        await Task.Delay(1000); // what was answered before is still told
+        long stands = owner.IdleMs(0);
+        await Task.Delay(2000); // the time in which nothing may happen
+        Assert.Equal(stands, owner.IdleMs(0));
         Broker.Restart();
-        await ReadUntilAsync(() => idle > stands + 3000); // the time of the outage counts after all: nothing has come in it
-
-        async Task ReadUntilAsync(Func<bool> condition)
-        {
-            using var patience = new CancellationTokenSource(Eventually.Patience);
-            while (!condition()) await ReadOneAsync(patience.Token);
-        }
-
-        async Task ReadForAsync(TimeSpan time)
-        {
-            using var end = new CancellationTokenSource(time);
-            try
-            {
-                while (true) await ReadOneAsync(end.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                // The time is over.
-            }
-        }
-
-        async Task ReadOneAsync(CancellationToken cancel)
-        {
-            Assert.True(await source.ReadAsync(block, cancel));
-            idle = Math.Max(idle, block.IdleMs);
-        }
+        await Eventually.TrueAsync(() => owner.IdleMs(0) > stands + 3000, "the time of the outage, which counts after all: nothing has come in it");
     }
 
     [Fact]
@@ -103,21 +73,5 @@ public sealed class IdleClocks(KafkaBroker broker) : KafkaTest(broker)
         Assert.Equal(seconds.Length * Traces * 5, ended.Count("received"));
         RunVerifier verified = await run.VerifyAsync();
         Assert.True(verified.Problems.Count == 0, string.Join("\n", verified.Problems.First));
-    }
-
-    /// <summary>Knows nothing of any shard and keeps nothing.</summary>
-    private sealed class NoOwner : IShardOwner
-    {
-        public ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel) => default;
-
-        public void MissWhatWasRead(ShardId shard, long offset) { }
-
-        public ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel) => default;
-
-        public long ReadOnFrom(ShardId shard) => 0;
-
-        public ValueTask ReleaseAsync(ShardId shard, CancellationToken cancel) => default;
-
-        public void Forget(ShardId shard, bool wasLost) { }
     }
 }

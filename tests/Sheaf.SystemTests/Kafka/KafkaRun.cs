@@ -18,6 +18,9 @@ internal sealed class KafkaRun : IAsyncDisposable
 {
     private const int OutputPartitions = 2;
 
+    /// <summary>Seconds after the beginning that are as far ahead of now as a broker takes by default, and ten minutes less.</summary>
+    public const double FiftyMinutesAhead = 3600 + (50 * 60);
+
     /// <summary>Later than everything of the input by more than any timeout.</summary>
     private static readonly TimeSpan Later = TimeSpan.FromMinutes(30);
 
@@ -30,12 +33,12 @@ internal sealed class KafkaRun : IAsyncDisposable
     private readonly long _beginMs;
     private int _readUpTo;
 
-    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis, (string Name, string Value)[] inputProperties)
+    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis, (string Name, string Value)[] inputProperties, int inputCopies = -1)
     {
         _broker = broker;
         Redis = redis;
         _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
-        Input = broker.CreateTopic(partitions, inputProperties);
+        Input = broker.CreateTopic(partitions, inputCopies, inputProperties);
         Output = broker.CreateTopic(OutputPartitions);
         Group = broker.NewName("group");
         _producer = new TestProducer(broker.Brokers, Input);
@@ -62,6 +65,9 @@ internal sealed class KafkaRun : IAsyncDisposable
 
     public static async Task<KafkaRun> CreateAsync(KafkaBroker broker, int partitions = 1, bool withRedis = false, params (string Name, string Value)[] inputProperties) =>
         new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null, inputProperties);
+
+    /// <summary>One whose input has a single copy: where its broker is away, so is the partition.</summary>
+    public static KafkaRun OnSingleCopies(KafkaBroker cluster, int partitions) => new(cluster, partitions, redis: null, inputProperties: [], inputCopies: 1);
 
     /// <summary>Starts another instance.</summary>
     public SheafProcess Start(params string[] words) => StartFrom($"kafka://{_broker.Brokers}/{Input}?group={Group}", words);
@@ -93,6 +99,14 @@ internal sealed class KafkaRun : IAsyncDisposable
     {
         _spans.AddRange(spans);
         KafkaError error = await _producer.ProduceAsync([.. spans.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)(1000 * second), i => TraceOf(spans[i]));
+        Assert.Equal("no error", error.ToString());
+    }
+
+    /// <summary>Produces spans to a partition each, by their index.</summary>
+    public async Task ProduceToPartitionsAsync(IReadOnlyList<string> spans, Func<int, int> partition, double second = 0)
+    {
+        _spans.AddRange(spans);
+        KafkaError error = await _producer.ProduceAsync([.. spans.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)(1000 * second), partition: partition);
         Assert.Equal("no error", error.ToString());
     }
 

@@ -36,7 +36,7 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
         await ReadUntilAsync(2000);
         AssertNone(await producer.ProduceAsync(Numbers(2000, 5)));
         await ReadUntilAsync(2005);
-        while (block.IdleMs == 0) Assert.True(await source.ReadAsync(block, default));
+        await Eventually.TrueAsync(() => owner.IdleMs > 0, "an idle partition");
         Assert.Equal(["taken", "begun at 0"], owner.Told);
 
         await source.CloseAsync(Eventually.Patience);
@@ -61,8 +61,11 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
         public const int Waiting = 3;
 
         private long _next;
+        private long _idleMs;
 
         public List<string> Told { get; } = [];
+
+        public long IdleMs { get => Volatile.Read(ref _idleMs); private set => Volatile.Write(ref _idleMs, value); }
 
         public long Next { set => Volatile.Write(ref _next, value); }
 
@@ -79,6 +82,8 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
             Told.Add($"begun at {stored.Offset + 1}");
             return default;
         }
+
+        public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs) => IdleMs = idleMs;
 
         public long ReadOnFrom(ShardId shard) => Math.Max(0, Volatile.Read(ref _next) - Waiting);
 

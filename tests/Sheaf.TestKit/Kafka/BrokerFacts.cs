@@ -59,8 +59,16 @@ public sealed class SecuredBrokerFactAttribute : FactAttribute
     public SecuredBrokerFactAttribute() => Skip = BrokerNeeds.WhyNotStarted();
 }
 
+/// <summary>A test for a cluster of several brokers of its own: skipped where none can be started.</summary>
+public sealed class BrokerClusterFactAttribute : FactAttribute
+{
+    public BrokerClusterFactAttribute() => Skip = BrokerNeeds.WhyNoCluster();
+}
+
 internal static class BrokerNeeds
 {
+    public static string? WhyNoCluster() => KafkaBroker.FindScript() is null ? "starts three brokers: needs SHEAF_TEST_KAFKA_DIR" : null;
+
     public static string? WhyNotStarted() =>
         KafkaBroker.FindScript() is null ? "starts an Apache Kafka with TLS, users and rights: needs SHEAF_TEST_KAFKA_DIR" : null;
 

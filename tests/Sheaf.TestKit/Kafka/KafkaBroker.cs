@@ -74,6 +74,19 @@ public sealed unsafe class KafkaBroker : IDisposable
         _admin = AdminOf(brokers);
     }
 
+    private KafkaBroker(int brokers)
+    {
+        Kind = KafkaBrokerKind.Started;
+        _script = FindScript()!;
+        _folder = new TempFolder();
+        StartWatcher();
+        Brokers = Run("start", _folder.Root, "-b", brokers.ToString(CultureInfo.InvariantCulture)).Trim();
+        _admin = AdminOf(Brokers);
+    }
+
+    /// <summary>Several brokers of one cluster; the first is the controller too. The caller disposes it.</summary>
+    public static KafkaBroker StartCluster(int brokers) => new(brokers);
+
     public KafkaBrokerKind Kind { get; }
 
     /// <summary>Which broker the tests talk to; decided without starting one.</summary>
@@ -112,7 +125,10 @@ public sealed unsafe class KafkaBroker : IDisposable
         string.Create(CultureInfo.InvariantCulture, $"{begin}-{Environment.ProcessId}-{Interlocked.Increment(ref _topics)}");
 
     /// <summary>Creates a topic of its own for a test.</summary>
-    public string CreateTopic(int partitions = 1, params (string Name, string Value)[] properties)
+    public string CreateTopic(int partitions = 1, params (string Name, string Value)[] properties) => CreateTopic(partitions, copies: -1, properties);
+
+    /// <param name="copies">How many brokers have each partition; -1: as the cluster has it by default.</param>
+    public string CreateTopic(int partitions, int copies, params (string Name, string Value)[] properties)
     {
         string name = NewName("test");
         if (_mock is not null)
@@ -121,7 +137,7 @@ public sealed unsafe class KafkaBroker : IDisposable
             return name;
         }
         byte* error = stackalloc byte[NativeText.ErrorSize];
-        nint topic = LibRdKafka.rd_kafka_NewTopic_new(name, partitions, -1, error, NativeText.ErrorSize);
+        nint topic = LibRdKafka.rd_kafka_NewTopic_new(name, partitions, copies, error, NativeText.ErrorSize);
         Xunit.Assert.True(topic != 0, NativeText.Read(error));
         foreach ((string property, string value) in properties) Xunit.Assert.Equal(0, LibRdKafka.rd_kafka_NewTopic_set_config(topic, property, value));
         nint queue = LibRdKafka.rd_kafka_queue_new(_admin);
@@ -168,18 +184,25 @@ public sealed unsafe class KafkaBroker : IDisposable
         TestFunctions.rd_kafka_NewPartitions_destroy(partitions);
     }
 
-    /// <summary>Kills the broker, for real.</summary>
-    public void Halt()
+    /// <summary>The broker that leads a partition.</summary>
+    public int LeaderOf(string topic, int partition)
+    {
+        KafkaError error = KafkaTopic.AskLeaders(_admin, _admin.Topic(topic), out int[] leaders);
+        return error.IsNone && leaders[partition] > 0 ? leaders[partition] : throw new InvalidOperationException($"{topic}/{partition} has no leader: {error}");
+    }
+
+    /// <summary>Kills a broker, for real.</summary>
+    public void Halt(int broker = 1)
     {
         if (_mock is not null) _mock.StopBroker();
-        else Run("kill", _folder!.Root, "1");
+        else Run("kill", _folder!.Root, broker.ToString(CultureInfo.InvariantCulture));
     }
 
     /// <summary>Starts it again, on its own log. Clients find it when it is up.</summary>
-    public void Restart()
+    public void Restart(int broker = 1)
     {
         if (_mock is not null) _mock.StartBroker();
-        else Run("restart", _folder!.Root, "1");
+        else Run("restart", _folder!.Root, broker.ToString(CultureInfo.InvariantCulture));
     }
 
     public void Dispose()

@@ -21,13 +21,15 @@ public sealed class TestProducer : IDisposable
 
     /// <summary>Produces messages and waits until all are acknowledged.</summary>
     /// <param name="timestampMs">0: now.</param>
-    public async Task<KafkaError> ProduceAsync(IReadOnlyList<byte[]> messages, long timestampMs = 0, Func<int, string>? key = null)
+    /// <param name="partition">By index of the message; null: the key's.</param>
+    public async Task<KafkaError> ProduceAsync(
+        IReadOnlyList<byte[]> messages, long timestampMs = 0, Func<int, string>? key = null, Func<int, int>? partition = null)
     {
         byte[][] pinned = [.. messages.Select(Pinned)];
         _delivery.Begin();
         for (int i = 0; i < pinned.Length; i++)
         {
-            while (!Send(pinned[i], key is null ? [] : System.Text.Encoding.UTF8.GetBytes(key(i)), timestampMs)) await Task.Delay(1);
+            while (!Send(pinned[i], key is null ? [] : System.Text.Encoding.UTF8.GetBytes(key(i)), timestampMs, partition?.Invoke(i) ?? -1)) await Task.Delay(1);
         }
         await _delivery.SettleAsync(Producer, TimeProvider.System, default);
         GC.KeepAlive(pinned);
@@ -48,13 +50,13 @@ public sealed class TestProducer : IDisposable
         return pinned;
     }
 
-    private unsafe bool Send(byte[] message, byte[] key, long timestampMs)
+    private unsafe bool Send(byte[] message, byte[] key, long timestampMs, int partition)
     {
         var headers = new MessageHeaders(1);
         _delivery.Add();
         fixed (byte* value = message)
         {
-            KafkaError refusal = Producer.Produce(_topic, value, message.Length, key, ref headers, _delivery, timestampMs);
+            KafkaError refusal = Producer.Produce(_topic, value, message.Length, key, ref headers, _delivery, timestampMs, partition);
             if (refusal.IsNone) return true;
             _delivery.Withdraw();
             if (refusal.Code == ErrorCodes.QueueFull) return false;
