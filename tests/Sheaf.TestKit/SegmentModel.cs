@@ -12,10 +12,12 @@ public sealed class SegmentModel
 {
     private readonly SegmentRules _rules;
     private readonly BufferedSpan[] _spans;
+    private readonly int?[] _parents;
     private readonly List<int> _open = [];
     private readonly List<ClosedSegment> _closed = [];
 
-    private SegmentModel(SegmentRules rules, BufferedSpan[] spans) => (_rules, _spans) = (rules, spans);
+    private SegmentModel(SegmentRules rules, BufferedSpan[] spans) =>
+        (_rules, _spans, _parents) = (rules, spans, new int?[spans.Length]);
 
     /// <summary>As <see cref="SegmentAssembler.Assemble"/>.</summary>
     public static AssemblyOutcome Assemble(SegmentRules rules, BufferedSpan[] spans, long clockMs, FlushReason? closeAll) =>
@@ -32,7 +34,7 @@ public sealed class SegmentModel
                 duplicates.Add(i);
                 continue;
             }
-            _open.Add(i);
+            Join(i);
             OpenSegment grown = OpenSegments().Single(segment => segment.Spans.Contains(i));
             if (grown.Spans.Sum(s => (long)_spans[s].PayloadLength) > _rules.MaxSegmentBytes)
                 Close(grown, FlushReason.MaxBytes, _spans[i].StreamTimeMs);
@@ -78,34 +80,44 @@ public sealed class SegmentModel
         foreach (var group in _open.GroupBy(SegmentOf))
         {
             int[] spans = [.. group];
-            bool rootBuffered = Array.Exists(spans, i => _spans[i].IsSegmentRoot && _spans[i].SpanId == group.Key.Id);
+            bool rootBuffered = Array.Exists(spans, i => _spans[i].IsSegmentRoot && _spans[i].SpanId == group.Key);
             long first = spans.Min(i => _spans[i].StreamTimeMs);
             long newest = spans.Max(i => _spans[i].StreamTimeMs);
             long deadline = _rules.Deadline(first, newest, rootBuffered, out FlushReason reason);
-            segments.Add(new OpenSegment(group.Key.Id, deadline, reason, spans));
+            segments.Add(new OpenSegment(group.Key, deadline, reason, spans));
         }
         return segments;
     }
 
-    // Rule 2. A root whose id is taken has a segment of its own, told apart by the span.
-    private (SpanId Id, int Namesake) SegmentOf(int span)
+    // Rule 2: a hop goes to the open span that has the id when the hopping span comes, a root before others, else the
+    // first; where there is none, to the first one that comes later.
+    private void Join(int span)
     {
-        const int FirstOfItsId = -1;
-        if (_spans[span].IsSegmentRoot)
-            return (_spans[span].SpanId, FirstOpen(_spans[span].SpanId) == span ? FirstOfItsId : span);
-
-        List<SpanId> path = [];
-        SpanId id = EffectiveParent(span);
-        while (true)
+        if (!_spans[span].IsSegmentRoot)
         {
-            if (path.IndexOf(id) is >= 0 and int start) return (path.Skip(start).Min(), FirstOfItsId);
-            path.Add(id);
-            if (FirstOpen(id) is not { } next || _spans[next].IsSegmentRoot) return (id, FirstOfItsId);
-            id = EffectiveParent(next);
+            IEnumerable<int> holders = _open.Where(i => _spans[i].SpanId == _spans[span].EffectiveParent);
+            _parents[span] = holders.OrderBy(i => !_spans[i].IsSegmentRoot).Select(i => (int?)i).FirstOrDefault();
+        }
+        _open.Add(span);
+        foreach (int waiting in _open)
+        {
+            if (_spans[waiting].EffectiveParent == _spans[span].SpanId) _parents[waiting] ??= span;
         }
     }
 
-    private int? FirstOpen(SpanId id) => _open.Where(i => _spans[i].SpanId == id).Select(i => (int?)i).FirstOrDefault();
+    // Rule 2: one id, one segment.
+    private SpanId SegmentOf(int span)
+    {
+        List<int> path = [];
+        while (true)
+        {
+            if (path.IndexOf(span) is >= 0 and int start) return path.Skip(start).Min(i => _spans[i].SpanId);
+            path.Add(span);
+            if (_spans[span].IsSegmentRoot) return _spans[span].SpanId;
+            if (_parents[span] is not { } parent) return _spans[span].EffectiveParent;
+            span = parent;
+        }
+    }
 
     // Rule 1; the rest of it is the parser's.
     private SpanId EffectiveParent(int span) => _spans[span].IsSegmentRoot ? _spans[span].SpanId : _spans[span].EffectiveParent;

@@ -12,6 +12,7 @@ namespace Sheaf.Segments;
 /// One pass over the spans. An id leads to the group of spans (an open segment) that it belongs to; groups are merged when the span between
 /// them arrives (union-find). Groups only grow until they close, and a chain of parents never leaves its group: so all that pass through a span
 /// close with it, nothing has to be taken out of a group again, and an id whose group has closed is simply unknown at the next look.
+/// No two open groups have one segment id: the group whose chains end at an id is the group that the id leads to.
 /// Time is O(n log n) at worst, whatever the shape of the trace; nothing is allocated once the scratch memory has grown.
 /// </remarks>
 public sealed class SegmentAssembler(SegmentRules rules)
@@ -39,10 +40,13 @@ public sealed class SegmentAssembler(SegmentRules rules)
         /// <summary>The group of the owner, or of the spans that wait for one. None when neither is there.</summary>
         public int Group;
 
-        /// <summary>The first open span with this id: chains of parents go on through it.</summary>
+        /// <summary>The open span with this id through which chains of parents go on: a root, else the first.</summary>
         public int Owner;
 
-        /// <summary>Later spans with this id and other payloads, in input order; they own the id when the owner has gone.</summary>
+        /// <summary>
+        /// Other spans with this id and other payloads, in input order: they own the id when the owner has gone. Where a root
+        /// took the id over from a span that is still open, that span is the first.
+        /// </summary>
         public int FirstNamesake;
         public int LastNamesake;
     }
@@ -184,55 +188,75 @@ public sealed class SegmentAssembler(SegmentRules rules)
         ref readonly BufferedSpan span = ref spans[index];
         int own = Resolve(span.SpanId);
         ref KnownId known = ref _known[own];
-        bool isOwner = known.Owner == None;
-        if (!isOwner && IsCopy(spans, index, in known)) return false;
+        bool isTaken = known.Owner != None;
+        if (isTaken && IsCopy(spans, index, in known)) return false;
 
-        int waiting = isOwner ? known.Group : None; // those that came before their parent, this span
         int group;
         if (span.IsSegmentRoot)
         {
-            group = waiting != None ? waiting : AddGroup();
+            bool isOpen = known.Group != None && _groups[known.Group].SegmentId == span.SpanId;
+            group = isOpen ? known.Group : AddGroup();
             _groups[group].SegmentId = span.SpanId;
             _groups[group].Top = Top.Root;
         }
         else
         {
-            int up = Resolve(span.EffectiveParent);
-            ref KnownId parent = ref _known[up];
-            if (parent.Group == None)
-            {
-                group = waiting != None ? waiting : AddGroup();
-                parent.Group = group;
-                _groups[group].SegmentId = parent.Id;
-                _groups[group].Top = up == own ? Top.Loop : Top.Missing;
-            }
-            else
-            {
-                group = parent.Group;
-                if (group == waiting)
-                {
-                    _groups[group].SegmentId = SmallestIdOfLoop(spans, in span);
-                    _groups[group].Top = Top.Loop;
-                }
-                else if (waiting != None)
-                {
-                    Merge(waiting, group);
-                }
-            }
+            int waiting = isTaken ? None : known.Group; // those that came before their parent, this span
+            group = GroupAbove(spans, in span, own, waiting);
         }
 
         _groupOf[index] = group;
-        if (isOwner)
+        if (!isTaken)
         {
+            known.Owner = index;
+            known.Group = group;
+        }
+        else if (span.IsSegmentRoot && !spans[known.Owner].IsSegmentRoot)
+        {
+            AddNamesake(spans, known.Owner, ref known, first: true);
             known.Owner = index;
             known.Group = group;
         }
         else
         {
-            AddNamesake(spans, index, ref known);
+            AddNamesake(spans, index, ref known, first: false);
         }
         Grow(group, index, in span);
         return true;
+    }
+
+    /// <summary>The group of a span that is no root, by its effective parent. Those that waited for it come too.</summary>
+    /// <param name="own">The span's id, as an index of the known ids.</param>
+    /// <param name="waiting">The group that waits for this span; None where there is none or the id has an owner.</param>
+    private int GroupAbove(ReadOnlySpan<BufferedSpan> spans, in BufferedSpan span, int own, int waiting)
+    {
+        int up = Resolve(span.EffectiveParent);
+        ref KnownId parent = ref _known[up];
+        int group = parent.Group;
+        if (group == None)
+        {
+            group = waiting != None ? waiting : AddGroup();
+            parent.Group = group;
+            _groups[group].SegmentId = parent.Id;
+            _groups[group].Top = up == own ? Top.Loop : Top.Missing;
+        }
+        else if (group == waiting)
+        {
+            SpanId smallest = SmallestIdOfLoop(spans, in span);
+            int taken = _known[Resolve(smallest)].Group; // another one where a root has taken that id over
+            if (taken != group)
+            {
+                Merge(group, taken);
+                return taken;
+            }
+            _groups[group].SegmentId = smallest;
+            _groups[group].Top = Top.Loop;
+        }
+        else if (waiting != None)
+        {
+            Merge(waiting, group);
+        }
+        return group;
     }
 
     /// <summary>What an id stands for now, as an index of the known ids; unknown ids become known.</summary>
@@ -285,12 +309,13 @@ public sealed class SegmentAssembler(SegmentRules rules)
         return false;
     }
 
-    private void AddNamesake(ReadOnlySpan<BufferedSpan> spans, int index, ref KnownId known)
+    private void AddNamesake(ReadOnlySpan<BufferedSpan> spans, int index, ref KnownId known, bool first)
     {
-        _nextNamesake[index] = None;
-        if (known.FirstNamesake == None) known.FirstNamesake = index;
-        else _nextNamesake[known.LastNamesake] = index;
-        known.LastNamesake = index;
+        _nextNamesake[index] = first ? known.FirstNamesake : None;
+        bool isOnly = known.FirstNamesake == None;
+        if (!first && !isOnly) _nextNamesake[known.LastNamesake] = index;
+        if (first || isOnly) known.FirstNamesake = index;
+        if (!first || isOnly) known.LastNamesake = index;
 
         // The chain keeps the order; the table tells copies without walking it, for ids that very many spans share.
         if (!_namesakesKept)
@@ -312,9 +337,14 @@ public sealed class SegmentAssembler(SegmentRules rules)
     private SpanId SmallestIdOfLoop(ReadOnlySpan<BufferedSpan> spans, in BufferedSpan span)
     {
         SpanId smallest = span.SpanId;
-        for (SpanId id = span.EffectiveParent; id != span.SpanId; id = spans[_known[Resolve(id)].Owner].EffectiveParent)
+        SpanId id = span.EffectiveParent;
+        while (id != span.SpanId)
         {
             if (id < smallest) smallest = id;
+            ref readonly KnownId known = ref _known[Resolve(id)];
+            // No root is part of a loop: where one has taken the id over, the loop goes through the span that had it before.
+            int next = spans[known.Owner].IsSegmentRoot ? known.FirstNamesake : known.Owner;
+            id = spans[next].EffectiveParent;
         }
         return smallest;
     }

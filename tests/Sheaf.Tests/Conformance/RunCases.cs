@@ -2,6 +2,7 @@ using System.Text.Json;
 using Sheaf.Segments;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Running;
+using Xunit;
 
 namespace Sheaf.Tests.Conformance;
 
@@ -39,7 +40,10 @@ public class RunCases
     private static ConformanceSegment Segment(ProducedMessage message, SegmentRules rules)
     {
         using JsonDocument body = JsonDocument.Parse(message.Body);
-        string[] ids = [.. body.RootElement.GetProperty("spans").EnumerateArray().Select(s => s.GetProperty("span_id").GetString()!)];
+        string segmentId = message.Header.SegmentId.ToString();
+        JsonElement[] spans = [.. body.RootElement.GetProperty("spans").EnumerateArray()];
+        string[] ids = [.. spans.Select(s => s.GetProperty("span_id").GetString()!)];
+        Assert.Equal(ids.Select(id => id == segmentId), spans.Select(s => s.GetProperty("is_segment").GetBoolean()));
         long quiet = message.Header.Reason switch
         {
             FlushReason.RootTimeout => rules.RootTimeoutMs,
@@ -47,7 +51,7 @@ public class RunCases
             _ => throw new InvalidOperationException($"a case does not close for {message.Header.Reason}"),
         };
         return new ConformanceSegment(
-            message.Header.Trace.ProjectId, message.Header.Trace.TraceId.ToString(), message.Header.SegmentId.ToString(),
+            message.Header.Trace.ProjectId, message.Header.Trace.TraceId.ToString(), segmentId,
             [.. ids.Distinct().Order(StringComparer.Ordinal)], message.Header.HasRoot, (message.Header.LastStoredMs + quiet) / 1000.0);
     }
 }

@@ -1,5 +1,6 @@
 using Sheaf.Buffering;
 using Sheaf.Segments;
+using Sheaf.Spans;
 using Sheaf.TestKit;
 using Xunit;
 
@@ -57,17 +58,40 @@ public sealed class AssemblerProperties
     }
 
     [Fact]
-    public void At_one_stream_time_any_order_of_spans_with_different_ids_gives_the_same_segments()
+    public void No_two_segments_that_are_open_together_have_one_id()
+    {
+        AssembledTraces(seed =>
+        {
+            Random random = new(seed);
+            SegmentRules rules = RandomTrace.Rules(random);
+            BufferedSpan[] spans = RandomTrace.Spans(random, most: seed % 50 == 0 ? 100 : 15);
+            SegmentAssembler assembler = new(rules);
+            AssemblyOutcome outcome = AssemblyOutcome.By(assembler, spans, spans[^1].StreamTimeMs, FlushReason.Shutdown);
+            SpanId[] open = [.. outcome.Segments.Where(s => s.Reason == FlushReason.Shutdown).Select(s => s.SegmentId)];
+            return (string.Join(' ', open.Distinct()), string.Join(' ', open));
+        });
+    }
+
+    [Fact]
+    public void At_one_stream_time_any_order_gives_the_same_segments_where_only_roots_share_an_id()
     {
         AssembledTraces(seed =>
         {
             Random random = new(seed);
             SegmentRules rules = RandomTrace.Rules(random) with { MaxSegmentBytes = 1 << 20 };
-            BufferedSpan[] spans = [.. RandomTrace.Spans(random, most: 20).DistinctBy(span => span.SpanId).DistinctBy(span => span.SourceOffset)];
+            BufferedSpan[] spans =
+            [
+                .. RandomTrace.Spans(random, most: 20)
+                    .DistinctBy(span => span.SourceOffset).DistinctBy(span => (span.SpanId, span.PayloadHash, span.PayloadLength))
+                    .GroupBy(span => span.SpanId)
+                    .SelectMany(same => same.Any(IsRoot) ? same.Where(IsRoot) : same.Take(1)),
+            ];
             for (int i = 0; i < spans.Length; i++) spans[i].StreamTimeMs = 1000;
             BufferedSpan[] shuffled = [.. spans];
             random.Shuffle(shuffled);
             return (Describe(spans), Describe(shuffled));
+
+            static bool IsRoot(BufferedSpan span) => span.IsSegmentRoot;
 
             string Describe(BufferedSpan[] input)
             {

@@ -88,6 +88,23 @@ public sealed class HugeTraces
     }
 
     [Fact]
+    public void Very_many_roots_with_one_id()
+    {
+        AssemblyOutcome outcome = Assemble(i => Span(1, 1, payload: i) with { IsSegmentRoot = true });
+        Assert.Equal(Count, Assert.Single(outcome.Segments).Members.Length);
+    }
+
+    [Fact]
+    public void A_chain_whose_every_id_a_root_takes_over()
+    {
+        const int Length = Count / 2;
+        AssemblyOutcome outcome = Assemble(i => i < Length
+            ? Span(i + 1, i, payload: i)
+            : Span(i - Length + 1, 0, payload: i) with { IsSegmentRoot = true });
+        Assert.Equal(1 + Length, outcome.Segments.Length);
+    }
+
+    [Fact]
     public void A_whole_trace_delivered_twice()
     {
         BufferedSpan[] once = new BufferedSpan[Count / 2];
