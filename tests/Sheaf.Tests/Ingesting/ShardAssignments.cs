@@ -179,12 +179,12 @@ public sealed class ShardAssignments : IAsyncDisposable
     public async Task The_clock_of_an_idle_shard_goes_on_from_its_last_message()
     {
         await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
-        Idle(Zero, 11, -1, 3_000_000); // before any message there is no clock
+        BeIdle(Zero, 11, -1, 3_000_000); // before any message there is no clock
         _source.Put(Zero, 11, Span(1, 0, Noon));
-        await IdleAsync(Zero, 11, 0, 4_000);
-        Assert.Equal(Noon + 4_000, Idle(Zero, 11, 0, 2_000)); // it does not go back
+        await WaitForClockAsync(Zero, 11, 0, 4_000);
+        Assert.Equal(Noon + 4_000, BeIdle(Zero, 11, 0, 2_000)); // it does not go back
         Assert.Empty(_sink.Messages);
-        Idle(Zero, 11, 0, 10_001);
+        BeIdle(Zero, 11, 0, 10_001);
         await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment");
         Assert.Equal(0, _control.Shard(Zero).StoredThrough);
         // A message that comes after all, from before: no earlier than the clock.
@@ -200,33 +200,33 @@ public sealed class ShardAssignments : IAsyncDisposable
         await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
         _source.Put(Zero, 11, Span(1, 0, Noon));
         _source.Put(One, 11, Span(2, 0, Noon));
-        await IdleAsync(Zero, 11, 0, 1_000);
-        await IdleAsync(One, 11, 0, 1_000);
+        await WaitForClockAsync(Zero, 11, 0, 1_000);
+        await WaitForClockAsync(One, 11, 0, 1_000);
         // The other shard's blocks wait for the buffer and hold up every lane, and the input is paused.
         _ingest.HeldShard = One;
         for (int i = 1; i <= 5; i++) _source.Put(One, 11, Span(3, i, Noon));
         _gate.Pause(PauseReasons.Backpressure);
-        Assert.Equal(Noon + 3_000, Idle(Zero, 11, 0, 3_000));
-        Assert.Equal(Noon + 1_000, Idle(One, 11, 5, 3_000));
+        Assert.Equal(Noon + 3_000, BeIdle(Zero, 11, 0, 3_000));
+        Assert.Equal(Noon + 1_000, BeIdle(One, 11, 5, 3_000));
         // A message that was read and not stored: it may have come in time for what waits.
-        Assert.Equal(Noon + 3_000, Idle(Zero, 11, 1, 60_000));
-        Idle(Zero, 11, 0, 10_001);
+        Assert.Equal(Noon + 3_000, BeIdle(Zero, 11, 1, 60_000));
+        BeIdle(Zero, 11, 0, 10_001);
         await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment of the idle shard");
 
         _ingest.LetGo();
         _gate.Resume(PauseReasons.Backpressure);
-        await Eventually.TrueAsync(() => Idle(One, 11, 5, 3_000) == Noon + 4_000, "the clock of the other shard, which goes on from where it stood");
+        await Eventually.TrueAsync(() => BeIdle(One, 11, 5, 3_000) == Noon + 4_000, "the clock of the other shard, which goes on from where it stood");
     }
 
     [Fact]
     public async Task Idle_time_of_another_assignment_or_after_a_release_moves_no_clock()
     {
         await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), SettledOffsets.None, default);
-        Assert.Equal(Noon, Idle(Zero, 11, 9, 5_000));
-        Assert.Equal(Noon + 5_000, Idle(Zero, 12, 9, 5_000));
+        Assert.Equal(Noon, BeIdle(Zero, 11, 9, 5_000));
+        Assert.Equal(Noon + 5_000, BeIdle(Zero, 12, 9, 5_000));
         await Eventually.TrueAsync(() => _control.Shard(Zero).HeldAssignment == 12, "a worker that holds it");
         await _pipeline.ReleaseAsync(Zero, default).AsTask().WaitAsync(Eventually.Patience);
-        Assert.Equal(Noon + 5_000, Idle(Zero, 12, 9, 6_000));
+        Assert.Equal(Noon + 5_000, BeIdle(Zero, 12, 9, 6_000));
     }
 
     [Fact]
@@ -284,15 +284,15 @@ public sealed class ShardAssignments : IAsyncDisposable
         await StoredAsync(Zero, 0);
     }
 
-    private long Idle(ShardId shard, long assignment, long readThrough, long idleMs)
+    private long BeIdle(ShardId shard, long assignment, long readThrough, long idleMs)
     {
         _pipeline.BeIdle(shard, assignment, readThrough, idleMs);
         return _control.Shard(shard).ClockMs;
     }
 
     /// <summary>Idle time that counts once the shard's lane has left it.</summary>
-    private Task IdleAsync(ShardId shard, long assignment, long readThrough, long idleMs) =>
-        Eventually.TrueAsync(() => Idle(shard, assignment, readThrough, idleMs) == Noon + idleMs, $"the clock of shard {shard}");
+    private Task WaitForClockAsync(ShardId shard, long assignment, long readThrough, long idleMs) =>
+        Eventually.TrueAsync(() => BeIdle(shard, assignment, readThrough, idleMs) == Noon + idleMs, $"the clock of shard {shard}");
 
     private Task StoredAsync(ShardId shard, long offset) =>
         Eventually.TrueAsync(() => _control.Shard(shard).StoredThrough == offset, $"shard {shard} stored through {offset}");
