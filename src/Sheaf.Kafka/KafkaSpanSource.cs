@@ -62,6 +62,7 @@ public sealed class KafkaSpanSource : ISpanSource
     private IShardOwner? _owner;
     private GroupOffsets? _offsets;
     private volatile Answer? _answer;
+    private volatile bool _hasLeft;
 
     // Owned by the polling thread.
     private readonly Dictionary<int, long> _partitions = []; // with their assignments
@@ -131,21 +132,25 @@ public sealed class KafkaSpanSource : ISpanSource
     /// <summary>
     /// Leaves the group in good order: every partition is released and its offset committed. After the last read. A static member keeps its place for as long as its session lasts.
     /// </summary>
-    /// <param name="atMost">Then it leaves as after a crash.</param>
-    public async Task CloseAsync(TimeSpan atMost)
+    /// <param name="atMost">Then it goes as after a crash.</param>
+    /// <returns>False where it went as after a crash.</returns>
+    public async Task<bool> CloseAsync(TimeSpan atMost)
     {
-        if (_consumer is null) return;
+        if (_consumer is null) return true;
         await _closing.CancelAsync();
         _consumer.Wake();
         await _ended.Task.WaitAsync(atMost, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!_ended.Task.IsCompleted) await _givenUp.CancelAsync();
+        return _hasLeft;
     }
 
     public async ValueTask DisposeAsync()
     {
+        bool wasGivenUp = _givenUp.IsCancellationRequested; // its time is over: it goes with the process
         await _closing.CancelAsync();
         await _givenUp.CancelAsync();
         // Not for ever: once a topic was deleted that it read, librdkafka (2.0 and 2.16) does not let go of its client, which ends with the process.
-        if (_consumer is not null) await _ended.Task.WaitAsync(LettingGo, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_consumer is not null && !wasGivenUp) await _ended.Task.WaitAsync(LettingGo, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _closing.Dispose();
         _givenUp.Dispose();
         _room.Dispose();
@@ -156,7 +161,7 @@ public sealed class KafkaSpanSource : ISpanSource
         Exception? failure = null;
         try
         {
-            while (!_givenUp.IsCancellationRequested && Step()) { }
+            while (!_givenUp.IsCancellationRequested && !_hasLeft) _hasLeft = !Step();
         }
         catch (Exception e)
         {

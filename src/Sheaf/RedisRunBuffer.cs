@@ -43,6 +43,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
 
     private RedisRunBuffer(
         RedisBuffer buffer, RedisBufferOptions options, BufferAddress address, ControlBlock control, Action<FaultPoint>? faults, RunContext context)
+        : base(control)
     {
         _source = options.Source;
         _buffer = buffer;

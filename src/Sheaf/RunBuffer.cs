@@ -12,7 +12,8 @@ namespace Sheaf;
 internal readonly record struct WorkerClient(ISpanBuffer Buffer, Action Fence);
 
 /// <summary>The buffer of one run, whichever engine it is: a client for each who needs one, and what is in it. Owner: the run; the looks at it are for any thread.</summary>
-internal abstract class RunBuffer : IAsyncDisposable
+/// <param name="control">Of the run.</param>
+internal abstract class RunBuffer(ControlBlock control) : IAsyncDisposable
 {
     /// <summary>The ingest pipeline's client.</summary>
     public abstract ISpanBuffer IngestClient { get; }
@@ -40,6 +41,17 @@ internal abstract class RunBuffer : IAsyncDisposable
 
     /// <summary>Spans that were in the buffer when the shard went elsewhere.</summary>
     public virtual long HandedOver(ShardId shard) => 0;
+
+    /// <summary>Spans of a shard that should be in the buffer, by what is counted.</summary>
+    public long Expected(ShardId shard)
+    {
+        ShardCells cells = control.Shard(shard);
+        return Math.Max(0, CarriedOver(shard) + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans - HandedOver(shard));
+    }
+
+    /// <summary>A worker that was ended may have left in the buffer what it had counted as produced. That does not count twice.</summary>
+    public long WithoutProduced(ShardId shard, long measured) =>
+        Math.Clamp(Expected(shard), Math.Max(0, measured - control.Shard(shard).UnremovedSpans), measured);
 
     public abstract WorkerClient OpenWorkerClient();
 
@@ -78,6 +90,7 @@ internal sealed class MemoryRunBuffer : RunBuffer
     private readonly ProgressSnapshot _progress = new();
 
     public MemoryRunBuffer(ProcessSpansPlan plan, ControlBlock control)
+        : base(control)
     {
         _control = control;
         _handedOver = new long[control.ShardCount];
@@ -126,7 +139,7 @@ internal sealed class MemoryRunBuffer : RunBuffer
 
     public override void HandOver(ShardId shard)
     {
-        _handedOver[shard.Value] += _buffer.Measure(shard).Spans;
+        _handedOver[shard.Value] += WithoutProduced(shard, _buffer.Measure(shard).Spans);
         _buffer.Drop(shard);
     }
 

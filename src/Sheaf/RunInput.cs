@@ -61,11 +61,9 @@ internal sealed class RunInput : IAsyncDisposable
     /// <param name="progress">Where the progress of a buffer in memory is kept; null: it is not.</param>
     public void Begin(IShardOwner owner, KafkaProgress? progress) => _kafka?.Start(owner, progress);
 
-    /// <summary>Leaves the group in good order, where there is one: the workers must still be there to finish what they have claimed.</summary>
-    public async Task LeaveAsync(TimeSpan atMost)
-    {
-        if (_kafka is not null) await _kafka.CloseAsync(atMost);
-    }
+    /// <summary>Leaves the group in good order, where there is one: the shards that it gave to this run go elsewhere. After the last worker has ended.</summary>
+    /// <returns>False where there was no time for it: others get the shards when the group has missed this member for long enough.</returns>
+    public async Task<bool> LeaveAsync(TimeSpan atMost) => _kafka is null || await _kafka.CloseAsync(atMost);
 
     /// <summary>Everything has left that the buffer had of a topic: whoever joins the group next goes on behind it, even where the last instance had no time to say how far it was.</summary>
     /// <exception cref="SheafException">The group has members, or its brokers do not answer.</exception>

@@ -63,12 +63,23 @@ internal sealed class RunOutput : IAsyncDisposable
         return new OutputClient(client, client.Fence);
     }
 
-    /// <summary>Brings it to the disk, whole. After the last worker has ended. What brokers have acknowledged is whole already.</summary>
+    /// <summary>Brings it to the disk. After the last worker has ended. What brokers have acknowledged is whole already.</summary>
+    /// <param name="noLonger">Nobody is waited for any more who is in the middle of a line.</param>
+    /// <returns>Whether all its lines are whole.</returns>
     /// <exception cref="SinkException">It could not.</exception>
-    public async ValueTask FinishAsync()
+    public async ValueTask<bool> FinishAsync(CancellationToken noLonger)
     {
-        if (_shared is not null) await _shared.FinishAsync(CancellationToken.None);
-        if (_sink is not null) await _sink.DisposeAsync();
+        if (_sink is not null) return await _sink.FinishAsync(noLonger);
+        if (_shared is null) return true;
+        try
+        {
+            await _shared.FinishAsync(noLonger);
+            return true;
+        }
+        catch (OperationCanceledException) when (noLonger.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()

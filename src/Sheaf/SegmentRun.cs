@@ -22,7 +22,7 @@ namespace Sheaf;
 internal sealed class SegmentRun : IAsyncDisposable
 {
     /// <summary>How long a worker that was cancelled may take before its thread is given up.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MostGrace = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(500);
 
@@ -76,7 +76,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
         var options = new IngestOptions(plan.Shards, Math.Clamp(Environment.ProcessorCount, 1, 16), plan.MaxMessageBytes, plan.OnBufferFull)
         {
-            Format = plan.InputFormat, Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout, MaxWrittenSpanBytes = output.MaxSpanBytes,
+            Format = plan.InputFormat, Stored = buffer.Stored, StopPatience = plan.ShutdownTimeout / 2, MaxWrittenSpanBytes = output.MaxSpanBytes,
         };
         _pipeline = new IngestPipeline(
             options, input.Source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
@@ -126,8 +126,12 @@ internal sealed class SegmentRun : IAsyncDisposable
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
         try
         {
-            await run._deadLetters.DisposeAsync();
-            await output.FinishAsync();
+            // Dead letters that their output does not take in time are not counted either: its client goes with the process.
+            Task closing = run._deadLetters.DisposeAsync().AsTask();
+            await closing.WaitAsync(context.Deadline.Passed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (closing.IsFaulted) await closing;
+            if (!await output.FinishAsync(context.Deadline.Passed))
+                reason = $"{reason}. The last line of {plan.Output} may be torn: its reader did not take it in time";
             if (outcome == RunOutcome.Done) await input.CompleteAsync(buffer.Stored, CancellationToken.None); // everything has left: a stop now must not hide that
         }
         catch (SheafException e)
@@ -146,7 +150,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         _pipeline.Dispose();
         _metrics.Dispose();
         foreach (WorkSignal signal in _signals) signal.Dispose();
-        await _deadLetters.DisposeAsync();
+        if (!_context.Deadline.Passed.IsCancellationRequested) await _deadLetters.DisposeAsync();
     }
 
     private async Task<(RunOutcome Outcome, string? Reason)> RunToEndAsync(CancellationToken stop)
@@ -167,83 +171,70 @@ internal sealed class SegmentRun : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// One way for every input: read until it ends or the run is told to stop, let the workers finish, let the shards go. An input with an end has its shards from the start on, and everything
+    /// is flushed at its end; one whose shards come and go has no end, and to be told to stop is how it ends well.
+    /// </summary>
     private async Task<(RunOutcome Outcome, string? Reason)> RunStartedAsync(CancellationToken stop)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        if (_input.IsShared) return await RunSharedAsync(ending);
-        long toldToStopAt = 0;
-        await using CancellationTokenRegistration stopping = stop.Register(() => toldToStopAt = _context.Time.GetTimestamp());
-
-        // One deadline for everything that a stop has to wait for.
-        TimeSpan TimeLeft() => stop.IsCancellationRequested
-            ? TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond, (_plan.ShutdownTimeout - _context.Time.GetElapsedTime(Volatile.Read(ref toldToStopAt))).Ticks))
-            : _plan.ShutdownTimeout;
-
         Task ingest = _pipeline.RunAsync(ending.Token);
+        _input.Begin(new RunShards(_pipeline, _buffer, _counters, _progress is not null, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()), _progress);
         await Task.WhenAny(ingest, _supervisor.Completion);
         await ending.CancelAsync(); // when a worker was given up: what was read is still appended
-        string? inputFailure = null;
+
+        (RunOutcome Outcome, string? Reason) end = (RunOutcome.Done, null);
+        bool drains = !_input.IsShared;
         try
         {
             await ingest;
         }
         catch (SourceException e)
         {
-            // What could be read is as good as ever: it is flushed, and then the run has failed.
-            inputFailure = e.Message;
-        }
-        catch (BufferUnavailableException e) when (stop.IsCancellationRequested)
-        {
-            StopReport stopped = await _supervisor.StopAsync(TimeLeft());
-            return (RunOutcome.Interrupted, $"{e.Message}. {Interruption(stopped)}");
+            // What could be read is as good as ever: where nobody else reads it, it is flushed, and then the run has failed.
+            end = (RunOutcome.Failed, e.Message);
         }
         catch (SheafException e)
         {
-            await _supervisor.StopAsync(_plan.ShutdownTimeout);
-            return (e is RunStoppedException ? RunOutcome.DeadLetterLimit : RunOutcome.Failed, e.Message);
+            drains = false;
+            bool wasImpatient = stop.IsCancellationRequested && e is BufferUnavailableException or SinkException;
+            if (wasImpatient) end = (RunOutcome.Interrupted, $"{e.Message}. {Interruption}");
+            else end = (e is RunStoppedException ? RunOutcome.DeadLetterLimit : RunOutcome.Failed, e.Message);
         }
-
         try
         {
-            stop.ThrowIfCancellationRequested();
-            await _supervisor.DrainAsync(stop);
+            if (drains) stop.ThrowIfCancellationRequested(); // before any worker is told to flush what is not due
+            if (drains) await _supervisor.DrainAsync(stop);
+            else if (_supervisor.Completion.IsFaulted) await _supervisor.Completion;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            StopReport stopped = await _supervisor.StopAsync(TimeLeft());
-            return (RunOutcome.Interrupted, Interruption(stopped));
+            end = (RunOutcome.Interrupted, Interruption);
         }
         catch (RunStoppedException e)
         {
-            await _supervisor.StopAsync(_plan.ShutdownTimeout);
-            return (RunOutcome.Failed, e.Message);
+            end = (RunOutcome.Failed, e.Message);
         }
-        return inputFailure is null ? (RunOutcome.Done, null) : (RunOutcome.Failed, inputFailure);
+        return await LeaveAsync(end);
     }
 
-    /// <summary>A run whose input has no end: to be told to stop is how it ends well.</summary>
-    private async Task<(RunOutcome Outcome, string? Reason)> RunSharedAsync(CancellationTokenSource ending)
+    /// <summary>The workers finish what they have claimed, then the shards go: whoever has not ended in time is ended, and what waits in its shards is still buffered.</summary>
+    private async Task<(RunOutcome Outcome, string? Reason)> LeaveAsync((RunOutcome Outcome, string? Reason) end)
     {
-        Task ingest = _pipeline.RunAsync(ending.Token);
-        _input.Begin(new RunShards(_pipeline, _buffer, _counters, _progress is not null, _input.Source.Name, _context.Logs.CreateLogger<RunShards>()), _progress);
-        await Task.WhenAny(ingest, _supervisor.Completion);
-        await ending.CancelAsync();
-        (RunOutcome Outcome, string? Reason) end = (RunOutcome.Done, null);
-        try
-        {
-            await ingest;
-            if (_supervisor.Completion.Exception?.InnerException is { } given) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(given);
-        }
-        catch (SheafException e)
-        {
-            end = (e is RunStoppedException && !_supervisor.Completion.IsFaulted ? RunOutcome.DeadLetterLimit : RunOutcome.Failed, e.Message);
-        }
-        // The workers are still there, to finish what they have claimed.
-        await _input.LeaveAsync(_plan.ShutdownTimeout);
-        StopReport stopped = await _supervisor.StopAsync(_plan.ShutdownTimeout);
-        if (end.Outcome == RunOutcome.Done && stopped.Forced.Length + stopped.NotEnded.Length > 0)
-            end = (RunOutcome.Interrupted, $"not ended within {_plan.ShutdownTimeout.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}");
-        return end;
+        if (end.Outcome == RunOutcome.Done && !_input.IsShared) return end; // they have flushed everything, and ended
+        StopDeadline deadline = _context.Deadline;
+        deadline.Begin();
+        StopReport stopped = await _supervisor.StopAsync(deadline.LeftToWork);
+        if (stopped.NotEnded.IsEmpty) _pipeline.NoteWorkersHaveEnded();
+        var late = new List<string>();
+        if (stopped.Forced.Length + stopped.NotEnded.Length > 0)
+            late.Add($"not ended by themselves within {deadline.AtMost.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}; what they had claimed is still buffered");
+        if (!await _input.LeaveAsync(deadline.Left) && end.Outcome == RunOutcome.Done)
+            late.Add($"the group of {_input.Source.Name} was not left in good order in time: others get its partitions when the session is over, and may repeat work");
+        if (late.Count == 0) return end;
+        RunOutcome outcome = end.Outcome == RunOutcome.Done ? RunOutcome.Interrupted : end.Outcome;
+        if (end.Reason is { } reason) late.Insert(0, reason);
+        return (outcome, string.Join(". ", late));
     }
 
     private static async ValueTask<KafkaProgress?> OpenProgressAsync(ProcessSpansPlan plan, MemoryRunBuffer buffer, RunContext context, CancellationToken cancel)
@@ -292,13 +283,10 @@ internal sealed class SegmentRun : IAsyncDisposable
         BytesOut = 0,
     };
 
-    private string Interruption(StopReport stopped)
-    {
-        string reason = $"stopped as asked; what is still buffered was not produced: {_buffer.HowToGoOn}";
-        if (stopped.Forced.Length + stopped.NotEnded.Length > 0)
-            reason += $". Not ended within {_plan.ShutdownTimeout.TotalSeconds} s: {string.Join(", ", stopped.Forced.AddRange(stopped.NotEnded))}";
-        return reason;
-    }
+    private string Interruption => $"stopped as asked; what is still buffered was not produced: {_buffer.HowToGoOn}";
+
+    /// <summary>At the end of a run: no more than half of what is left, so that there is time to hand over.</summary>
+    private TimeSpan Grace() => _context.Deadline.Left / 2 is var half && half < MostGrace ? half : MostGrace;
 
     private Worker CreateWorker(WorkerShards shards)
     {
@@ -384,13 +372,15 @@ internal sealed class SegmentRun : IAsyncDisposable
         bool isThere = true;
         foreach (ShardId shard in Shards)
         {
-            if (isThere && await TryMeasureAsync(shard) is { } measured)
+            // A shard that goes, or has gone: whoever has it next may be at work there. What it left with, or still has where it was not let go in time, is known by what was counted.
+            bool isElsewhere = _control.Shard(shard).Assignment < 0;
+            if (isThere && !isElsewhere && await TryMeasureAsync(shard) is { } measured)
             {
-                rows.Add(new ShardLedger(shard, CountLost(shard, CountsOf(shard, WithoutProduced(shard, measured)))));
+                rows.Add(new ShardLedger(shard, CountLost(shard, CountsOf(shard, _buffer.WithoutProduced(shard, measured)))));
                 continue;
             }
-            isThere = false; // each shard would be waited for anew
-            rows.Add(new ShardLedger(shard, CountsOf(shard, Expected(shard))));
+            isThere &= isElsewhere; // each shard would be waited for anew
+            rows.Add(new ShardLedger(shard, CountsOf(shard, _buffer.Expected(shard))));
         }
         return new RunReport
         {
@@ -408,10 +398,13 @@ internal sealed class SegmentRun : IAsyncDisposable
     /// <summary>The spans that are in the buffer; null where it does not answer.</summary>
     private async ValueTask<long?> TryMeasureAsync(ShardId shard)
     {
-        if (_control.Shard(shard).Assignment < 0) return 0; // it is handed over, and somebody else's
         try
         {
-            return (await _buffer.MeasureAsync(shard, CancellationToken.None)).Spans;
+            return (await _buffer.MeasureAsync(shard, _context.Deadline.Passed)).Spans;
+        }
+        catch (OperationCanceledException) when (_context.Deadline.Passed.IsCancellationRequested)
+        {
+            return null;
         }
         catch (BufferUnavailableException e)
         {
@@ -419,17 +412,6 @@ internal sealed class SegmentRun : IAsyncDisposable
             return null;
         }
     }
-
-    /// <summary>The spans that should be in the buffer, by what is counted.</summary>
-    private long Expected(ShardId shard)
-    {
-        ShardCells cells = _control.Shard(shard);
-        return Math.Max(0, _buffer.CarriedOver(shard) + cells.StoredSpans - cells.ProducedSpans - cells.DuplicateSpans);
-    }
-
-    /// <summary>A worker that died may have left in the buffer what it had counted as produced. That does not count twice.</summary>
-    private long WithoutProduced(ShardId shard, long measured) =>
-        Math.Clamp(Expected(shard), Math.Max(0, measured - _control.Shard(shard).UnremovedSpans), measured);
 
     private LedgerCounts CountsOf(ShardId shard, long buffered)
     {

@@ -37,7 +37,9 @@ public sealed record IngestOptions(int Shards, int Lanes, int MaxMessageBytes = 
     /// </summary>
     public int MaxWrittenSpanBytes { get; init; } = int.MaxValue;
 
-    /// <summary>How long a buffer may take that does not answer, once the run is told to stop. What it has not taken by then is not stored.</summary>
+    /// <summary>
+    /// How long a buffer, or an output for dead letters, may take that does not answer, once the run is told to stop. What it has not taken by then is not stored.
+    /// </summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>

@@ -40,6 +40,7 @@ public sealed class IngestPipeline : IDisposable
     private long _nextBlock;
     private bool _ended;
     private int _waitingForBuffer;
+    private volatile bool _workersHaveEnded;
     private readonly SemaphoreSlim _deadLetterTurn = new(1, 1); // the sink has one writer at a time
 
     /// <param name="rules">Read once per block, so that a reload takes effect.</param>
@@ -128,8 +129,8 @@ public sealed class IngestPipeline : IDisposable
     }
 
     /// <summary>
-    /// The shard goes to another process: returns when nothing of it is stored here any more, and its worker has finished what it had claimed and lets it alone. Blocks of it that
-    /// were read and not stored are passed over, uncounted. Any thread; a shard that is not here is gone already.
+    /// The shard goes to another process: returns when nothing of it is stored here any more, and its worker has finished what it had claimed and lets it alone, or has ended. Blocks of
+    /// it that were read and not stored are passed over, uncounted. Any thread; a shard that is not here is gone already.
     /// </summary>
     public async ValueTask ReleaseAsync(ShardId shard, CancellationToken cancel)
     {
@@ -140,7 +141,7 @@ public sealed class IngestPipeline : IDisposable
         await intake.Owning.WaitAsync(cancel);
         intake.Owning.Release();
         _clockMoved(shard);
-        while (cells.HeldAssignment != cells.Assignment) await Task.Delay(Pause, _time, cancel);
+        while (cells.HeldAssignment != cells.Assignment && !_workersHaveEnded) await Task.Delay(Pause, _time, cancel);
     }
 
     /// <summary>
@@ -167,6 +168,9 @@ public sealed class IngestPipeline : IDisposable
         _clockMoved(shard);
     }
 
+    /// <summary>No worker is left, for certain, and none will be started: nobody has to let a shard go that is released. Any thread.</summary>
+    public void NoteWorkersHaveEnded() => _workersHaveEnded = true;
+
     public void Dispose()
     {
         _reading.Dispose();
@@ -177,7 +181,7 @@ public sealed class IngestPipeline : IDisposable
 
     /// <summary>What can end the work of a lane.</summary>
     /// <param name="Abort">Another lane has failed.</param>
-    /// <param name="Patience">That, or the run was told to stop some time ago and the buffer still does not answer.</param>
+    /// <param name="Patience">That, or the run was told to stop some time ago and the buffer, or the output for dead letters, still does not answer.</param>
     /// <param name="Stop">The run was told to stop: nothing more is read, what was read is stored.</param>
     private readonly record struct LaneEnds(CancellationToken Abort, CancellationToken Patience, CancellationToken Stop);
 
@@ -274,7 +278,7 @@ public sealed class IngestPipeline : IDisposable
     private async ValueTask AppendToShardAsync(IngestLane lane, ShardId shard, DeadLetterLimits limits, LaneEnds ends)
     {
         int s = shard.Value;
-        if (s == lane.Shards.First) await WriteDeadLettersAsync(lane, limits, ends.Abort);
+        if (s == lane.Shards.First && !await TryWriteDeadLettersAsync(lane, limits, ends)) return;
         long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
         ShardCells cells = _control.Shard(shard);
         SpanBatch batch = lane.Batches[s];
@@ -392,7 +396,27 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
-    private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken abort)
+    /// <summary>False where the run was told to stop, they cannot be written, and somebody else will read the block again.</summary>
+    private async ValueTask<bool> TryWriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, LaneEnds ends)
+    {
+        try
+        {
+            await WriteDeadLettersAsync(lane, limits, ends.Patience);
+            return true;
+        }
+        catch (OperationCanceledException e) when (!ends.Abort.IsCancellationRequested)
+        {
+            if (lane.Block.Assignment > 0)
+            {
+                _intakes[lane.Shards.First].GivenUp = lane.Block.Assignment; // whoever has the shard next reads it again
+                return false;
+            }
+            throw new SinkException(
+                $"told to stop, and the dead letters could not be written for {_options.StopPatience.TotalSeconds} s: what was read last is not stored", e);
+        }
+    }
+
+    private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken cancel)
     {
         // Who has no bad message waits for nobody's: an output for dead letters that is away holds up those who need it.
         DeadLetterTally tally = _intakes[lane.Shards.First].DeadLetters;
@@ -408,10 +432,10 @@ public sealed class IngestPipeline : IDisposable
             letters.Add(new DeadLetter(fault, _source.Name, shard, message.SourceOffset, lane.Block.Buffer.Slice(message.Start, message.Length)));
             excess = tally.CountBad(before + index + 1, limits);
         }
-        await _deadLetterTurn.WaitAsync(abort);
+        await _deadLetterTurn.WaitAsync(cancel);
         try
         {
-            await _deadLetters.WriteAsync(letters, abort);
+            await _deadLetters.WriteAsync(letters, cancel);
         }
         finally
         {

@@ -49,6 +49,8 @@ public static class EventIds
     public const int ConfigurationFaulty = 3001;
     public const int ConfigurationNeedsRestart = 3002;
     public const int StopRequested = 3003;
+    public const int ConfigurationReadAgain = 3004;
+    public const int NothingToReload = 3005;
 
     // Run 3100-3199
 }

@@ -2,7 +2,7 @@ namespace Sheaf.Commands;
 
 /// <summary>
 /// Standard error, where lines (log, summary, faults) and a progress line that is written over share one terminal: a line goes above the
-/// progress line and never into it. Thread-safe: one lock, nothing is called under it but the writer.
+/// progress line and never into it. A terminal that has closed is written to in vain. Thread-safe: one lock, nothing is called under it but the writer.
 /// </summary>
 /// <param name="isTerminal">Whether a line can be written over.</param>
 /// <param name="width">Columns of the terminal now; asked for each progress line, since windows change.</param>
@@ -27,11 +27,7 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
     {
         lock (_gate)
         {
-            if (_status.Length > 0) writer.Write(EraseLine);
-            writer.Write(text);
-            writer.Write('\n');
-            if (_status.Length > 0) writer.Write(_status);
-            writer.Flush();
+            Put($"{(_status.Length > 0 ? EraseLine : "")}{text}\n{_status}");
         }
     }
 
@@ -42,18 +38,15 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
         {
             if (!isTerminal)
             {
-                writer.Write(text);
-                writer.Write('\n');
+                Put(text + "\n");
             }
             else
             {
                 // A line that reaches the last column wraps, and could not be written over.
                 int room = Math.Max(0, width() - 1);
                 _status = text.Length > room ? text[..room] : text;
-                writer.Write(EraseLine);
-                writer.Write(_status);
+                Put(EraseLine + _status);
             }
-            writer.Flush();
         }
     }
 
@@ -64,8 +57,20 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
         {
             if (_status.Length == 0) return;
             _status = "";
-            writer.Write(EraseLine);
+            Put(EraseLine);
+        }
+    }
+
+    private void Put(string text)
+    {
+        try
+        {
+            writer.Write(text);
             writer.Flush();
+        }
+        catch (IOException)
+        {
+            // The terminal has gone (SIGHUP), and the run goes on.
         }
     }
 }

@@ -26,13 +26,15 @@ internal static class ProcessSpansCommand
         var live = new LivePlan(plan.Reloadable);
         using var provider = new LineLoggerProvider(host.Error, host.Time, () => live.Current.LogLevel);
         using var logs = new LoggerFactory([provider]);
-        using var signals = new StopSignals(logs.CreateLogger("Sheaf.Commands"), host.Exit);
+        using var deadline = new StopDeadline(plan.ShutdownTimeout, host.Time);
+        using var signals = new StopSignals(logs.CreateLogger("Sheaf.Commands"), host.Exit, deadline);
         signals.Register();
 
         using var done = new CancellationTokenSource();
-        Task watching = plan.ConfigPath is null
-            ? Task.CompletedTask
-            : new ConfigurationWatcher(sources, options, live, logs.CreateLogger("Sheaf.Configuration")).RunAsync(host.Time, done.Token);
+        ConfigurationWatcher? watcher = plan.ConfigPath is null ? null : new ConfigurationWatcher(sources, options, live, logs.CreateLogger("Sheaf.Configuration"));
+        Task watching = watcher?.RunAsync(host.Time, done.Token) ?? Task.CompletedTask;
+        using var reload = new ReloadSignal(watcher, logs.CreateLogger("Sheaf.Commands"));
+        reload.Register();
         Task showing = Task.CompletedTask;
         void ShowProgress(Func<RunSnapshot> look)
         {
@@ -45,7 +47,7 @@ internal static class ProcessSpansCommand
         string? failure = null;
         try
         {
-            report = await run(plan, new RunContext(live, logs, host.Time, ShowProgress), signals.Stopping);
+            report = Checked(await run(plan, new RunContext(deadline, live, logs, host.Time, ShowProgress), signals.Stopping));
             exitCode = ExitCodeOf(report, signals);
         }
         catch (ConfigurationException e)
@@ -69,6 +71,18 @@ internal static class ProcessSpansCommand
         if (failure is not null) host.Error.WriteLine(failure);
         if (report is not null) Tell(host.Error, plan.Summary, report, exitCode);
         return exitCode;
+    }
+
+    /// <summary>A run whose ledger does not add up is never a success.</summary>
+    private static RunReport Checked(RunReport report)
+    {
+        if (report.Ledger.AddsUp) return report;
+        string fault = $"the ledger does not add up by {report.Ledger.Balance} spans: that is a fault of Sheaf; please report it with the summary and the log";
+        return report with
+        {
+            Outcome = report.Outcome == RunOutcome.Done ? RunOutcome.Failed : report.Outcome,
+            Reason = report.Reason is { } reason ? $"{reason}. Besides, {fault}" : fault,
+        };
     }
 
     private static int ExitCodeOf(RunReport report, StopSignals signals) => report.Outcome switch

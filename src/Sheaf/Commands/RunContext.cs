@@ -4,11 +4,12 @@ using Sheaf.Configuration;
 namespace Sheaf.Commands;
 
 /// <summary>What a run is given besides its plan.</summary>
+/// <param name="Deadline">By when the run is over once its end has begun, by a signal or by itself.</param>
 /// <param name="Live">The part of the plan that may change while it runs.</param>
 /// <param name="ShowProgress">To be called once, when there is something to look at; what it is given is called from another thread, twice a second.</param>
-internal sealed record RunContext(LivePlan Live, ILoggerFactory Logs, TimeProvider Time, Action<Func<RunSnapshot>> ShowProgress);
+internal sealed record RunContext(StopDeadline Deadline, LivePlan Live, ILoggerFactory Logs, TimeProvider Time, Action<Func<RunSnapshot>> ShowProgress);
 
 /// <summary>Runs spans through to segments.</summary>
-/// <param name="stop">Cancelled to ask for a clean stop: what is claimed is finished, and the report is still made.</param>
+/// <param name="stop">Cancelled to ask for a clean stop, when the deadline has begun: what is claimed is finished, and the report is still made.</param>
 /// <exception cref="SheafException">It could not even begin, so that there is nothing to report.</exception>
 internal delegate Task<RunReport> RunSpans(ProcessSpansPlan plan, RunContext context, CancellationToken stop);

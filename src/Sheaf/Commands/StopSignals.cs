@@ -6,10 +6,11 @@ namespace Sheaf.Commands;
 
 /// <summary>
 /// SIGINT (Ctrl-C) and SIGTERM. The first one asks for a clean stop; Ctrl-C after that ends the process at once, for whoever does not
-/// want to wait. Signals arrive on threads of their own.
+/// want to wait. Another SIGTERM changes nothing: some programs send it to a process and to its group. Signals arrive on threads of their own.
 /// </summary>
 /// <param name="exit">Ends the process with a code.</param>
-internal sealed partial class StopSignals(ILogger log, Action<int> exit) : IDisposable
+/// <param name="deadline">Of the stop: it begins with the first signal. Null: there is none.</param>
+internal sealed partial class StopSignals(ILogger log, Action<int> exit, StopDeadline? deadline = null) : IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
@@ -40,6 +41,7 @@ internal sealed partial class StopSignals(ILogger log, Action<int> exit) : IDisp
         int code = signal == PosixSignal.SIGINT ? Commands.ExitCode.Interrupted : Commands.ExitCode.Terminated;
         if (Interlocked.CompareExchange(ref _exitCode, code, 0) == 0)
         {
+            deadline?.Begin(); // before anybody is told to stop
             Log.Stopping(log, signal);
             _stop.Cancel();
         }

@@ -10,11 +10,13 @@ namespace Sheaf.Configuration;
 /// <remarks>
 /// It compares the content once a second. Notifications of the file system miss what matters here: a mounted config map changes by a
 /// link two folders up, editors replace files, network shares tell nobody.
-/// Owner: the command that runs; one task.
+/// Owner: the command that runs. Any thread.
 /// </remarks>
 internal sealed partial class ConfigurationWatcher(ConfigurationSources sources, EffectiveOptions started, LivePlan live, ILogger log)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
 
     // Not what was read at the start: the first look also sees what changed between the start and the watch.
     private byte[]? _content = [];
@@ -37,9 +39,27 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
     /// <summary>Reads the file, and applies it if it is not what it was.</summary>
     public void Look()
     {
+        lock (_lock)
+        {
+            byte[]? content = TryReadFile(sources.FilePath!);
+            if (content is null ? _content is null : _content is not null && content.AsSpan().SequenceEqual(_content)) return;
+            Apply(content);
+        }
+    }
+
+    /// <summary>Reads the file because somebody asks for it, and says that it did, whether anything has changed or not.</summary>
+    public void LookAsAsked()
+    {
+        lock (_lock)
+        {
+            Log.ReadAgain(log, sources.FilePath!);
+            Apply(TryReadFile(sources.FilePath!));
+        }
+    }
+
+    private void Apply(byte[]? content)
+    {
         string path = sources.FilePath!;
-        byte[]? content = TryReadFile(path);
-        if (content is null ? _content is null : _content is not null && content.AsSpan().SequenceEqual(_content)) return;
         _content = content;
 
         EffectiveOptions read = sources.Lay(content is null ? FileLayer.ReadFile(path) : FileLayer.Read(path, content));
@@ -81,6 +101,9 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
     {
         [LoggerMessage(EventIds.ConfigurationReloaded, LogLevel.Information, "{Option} is now '{After}'; it was '{Before}'")]
         public static partial void Reloaded(ILogger log, string option, string before, string after);
+
+        [LoggerMessage(EventIds.ConfigurationReadAgain, LogLevel.Information, "SIGHUP: {Path} is read again; what has changed is told, and what has not stays. The run goes on")]
+        public static partial void ReadAgain(ILogger log, string path);
 
         [LoggerMessage(EventIds.ConfigurationFaulty, LogLevel.Error, "{Path} has a fault and is not used; the old values stay. {Fault}")]
         public static partial void Faulty(ILogger log, string path, string fault);

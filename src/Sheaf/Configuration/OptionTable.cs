@@ -299,8 +299,8 @@ internal static class OptionTable
     {
         Name = "shutdown-timeout",
         Group = OptionGroup.Workers,
-        Summary = "Time that all workers together have to finish when the run is told to stop.",
-        Details = "Whoever is left is ended. The default is what container platforms usually allow before they kill.",
+        Summary = "Time that a stop may take as a whole, from the signal on.",
+        Details = "Half of it is for storing what was read, where the buffer does not answer; all but a fifth (5 s at most) for the workers to finish what they have claimed, then whoever is left is ended; the rest is for handing over. Let the container platform wait 10 s longer before it kills.",
         Default = _ => "30",
         DefaultText = "30s",
     });

@@ -15,15 +15,15 @@ namespace Sheaf.Supervision;
 internal sealed partial class FlusherSupervisor : IDisposable
 {
     private static readonly TimeSpan s_startLook = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan s_backpressureLook = TimeSpan.FromMilliseconds(250);
-
     private readonly ImmutableArray<SupervisedWorker> _workers;
     private readonly SupervisionOptions _options;
     private readonly IntakeGate _gate;
     private readonly Action<string> _backpressure;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly AwakeClock _awake;
     private readonly CancellationTokenSource _stopping = new();
+    private CancellationTokenRegistration _toldToStop;
     private ImmutableArray<Task> _keeping = [];
 
     /// <param name="control">With the workers and shards of the plan.</param>
@@ -39,11 +39,12 @@ internal sealed partial class FlusherSupervisor : IDisposable
         _gate = gate;
         _backpressure = backpressure;
         _time = time;
+        _awake = new AwakeClock(time);
         _logger = logger;
         _workers =
         [
             .. plan.Workers.Select(shards =>
-                new SupervisedWorker(shards, host, control.Worker(shards.Worker), options.MaxUnhealthy, unhealthy, time, logger)),
+                new SupervisedWorker(shards, host, control.Worker(shards.Worker), options.MaxUnhealthy, unhealthy, time, _awake, logger)),
         ];
     }
 
@@ -56,14 +57,15 @@ internal sealed partial class FlusherSupervisor : IDisposable
     /// <summary>
     /// Starts all workers and returns when every one of them has reported healthy. Takes at most twice <see cref="SupervisionOptions.MaxUnhealthy"/>.
     /// </summary>
+    /// <param name="stop">Cancelled when the run is told to stop: ends the start, and later on sees to it that no worker is started again.</param>
     /// <exception cref="RunStoppedException">A worker ended, or did not become healthy in time. All of them are ended again.</exception>
-    public async Task StartAsync(CancellationToken cancel)
+    public async Task StartAsync(CancellationToken stop)
     {
         long begun = _time.GetTimestamp();
         try
         {
             foreach (SupervisedWorker worker in _workers) worker.TryStart();
-            await WaitUntilHealthyAsync(begun, cancel);
+            await WaitUntilHealthyAsync(stop);
         }
         catch
         {
@@ -71,6 +73,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
             throw;
         }
         Log.WorkersHealthy(_logger, _workers.Length, _time.GetElapsedTime(begun).TotalMilliseconds);
+        _toldToStop = stop.Register(_stopping.Cancel);
         _keeping = [.. _workers.Select(worker => Task.Run(() => worker.KeepAsync(_stopping.Token), CancellationToken.None))];
         Completion = Task.Run(KeepAllAsync, CancellationToken.None);
     }
@@ -100,7 +103,11 @@ internal sealed partial class FlusherSupervisor : IDisposable
     }
 
     /// <summary>After <see cref="StopAsync"/> or a completed drain.</summary>
-    public void Dispose() => _stopping.Dispose();
+    public void Dispose()
+    {
+        _toldToStop.Dispose();
+        _stopping.Dispose();
+    }
 
     private void Tell(WorkerCommand command)
     {
@@ -108,8 +115,9 @@ internal sealed partial class FlusherSupervisor : IDisposable
         foreach (SupervisedWorker worker in _workers) worker.Tell(command);
     }
 
-    private async Task WaitUntilHealthyAsync(long begun, CancellationToken cancel)
+    private async Task WaitUntilHealthyAsync(CancellationToken cancel)
     {
+        TimeSpan begun = _awake.Now;
         TimeSpan limit = 2 * _options.MaxUnhealthy;
         Task<WorkerExit>[] exits = [.. _workers.Select(worker => worker.WaitForExitAsync())];
         Task anyExit = Task.WhenAny(exits);
@@ -117,11 +125,15 @@ internal sealed partial class FlusherSupervisor : IDisposable
         {
             cancel.ThrowIfCancellationRequested();
             for (int i = 0; i < exits.Length; i++)
-                if (exits[i].IsCompleted)
-                    throw new RunStoppedException($"{_workers[i].Shards} ended during start-up ({await exits[i]}).");
+            {
+                if (!exits[i].IsCompleted) continue;
+                WorkerExit exit = await exits[i];
+                if (exit.Code == WorkerExit.Terminated) await Task.Delay(SupervisedWorker.GroupSignal, _time, cancel);
+                throw new RunStoppedException($"{_workers[i].Shards} ended during start-up ({exit}).");
+            }
 
             if (_workers.All(worker => worker.IsHealthy)) return;
-            if (_time.GetElapsedTime(begun) >= limit)
+            if (_awake.Now - begun >= limit)
                 throw new RunStoppedException(
                     $"Not healthy within {limit.TotalSeconds} s of the start (twice max-unhealthy-seconds): " +
                     string.Join("; ", _workers.Where(worker => !worker.IsHealthy).Select(worker => $"{worker.Shards} in phase {worker.Phase}")) + ".");
@@ -150,12 +162,18 @@ internal sealed partial class FlusherSupervisor : IDisposable
         bool paused = false;
         while (!ended.IsCancellationRequested)
         {
-            SupervisedWorker? behind = _workers.FirstOrDefault(worker => worker.Behind >= _options.Backpressure);
+            SupervisedWorker? behind = null;
+            TimeSpan since = default;
+            foreach (SupervisedWorker worker in _workers)
+            {
+                TimeSpan age = worker.LookBehind(); // each is looked at every time
+                if (age >= _options.Backpressure && behind is null) (behind, since) = (worker, age);
+            }
             if (behind is not null && !paused)
             {
                 _gate.Pause(PauseReasons.Backpressure);
                 _backpressure(behind.Shards.Tag);
-                Log.IntakePaused(_logger, behind.Shards.Worker, behind.Shards.Tag, behind.Behind.TotalSeconds);
+                Log.IntakePaused(_logger, behind.Shards.Worker, behind.Shards.Tag, since.TotalSeconds);
             }
             else if (behind is null && paused)
             {
@@ -163,7 +181,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
                 Log.IntakeResumed(_logger);
             }
             paused = behind is not null;
-            await Task.Delay(s_backpressureLook, _time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(AwakeClock.Interval, _time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         _gate.Resume(PauseReasons.Backpressure); // nobody is left who could
     }

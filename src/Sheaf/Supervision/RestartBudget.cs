@@ -3,7 +3,8 @@ namespace Sheaf.Supervision;
 /// <summary>
 /// How often one worker may be restarted: at most <see cref="Limit"/> times within any <see cref="Window"/>. Owner: the loop that keeps the worker.
 /// </summary>
-internal sealed class RestartBudget(TimeProvider time)
+/// <param name="now">The time that counts (<see cref="AwakeClock"/>).</param>
+internal sealed class RestartBudget(Func<TimeSpan> now)
 {
     /// <summary>Restarts within a window.</summary>
     public const int Limit = 10;
@@ -14,7 +15,7 @@ internal sealed class RestartBudget(TimeProvider time)
     private static readonly TimeSpan s_firstDelay = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromSeconds(1);
 
-    private readonly Queue<long> _taken = new(Limit);
+    private readonly Queue<TimeSpan> _taken = new(Limit);
 
     /// <summary>Takes one restart from the budget; false when it is spent.</summary>
     /// <param name="delay">
@@ -23,11 +24,12 @@ internal sealed class RestartBudget(TimeProvider time)
     /// </param>
     public bool TryTake(out TimeSpan delay)
     {
-        while (_taken.TryPeek(out long oldest) && time.GetElapsedTime(oldest) >= Window) _taken.Dequeue();
+        TimeSpan at = now();
+        while (_taken.TryPeek(out TimeSpan oldest) && at - oldest >= Window) _taken.Dequeue();
         int before = _taken.Count;
         delay = before == 0 ? TimeSpan.Zero : TimeSpan.FromTicks(Math.Min(s_firstDelay.Ticks << (before - 1), s_longestDelay.Ticks));
         if (before == Limit) return false;
-        _taken.Enqueue(time.GetTimestamp());
+        _taken.Enqueue(at);
         return true;
     }
 }

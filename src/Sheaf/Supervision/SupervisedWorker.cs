@@ -11,12 +11,17 @@ namespace Sheaf.Supervision;
 /// </summary>
 internal sealed partial class SupervisedWorker
 {
+    /// <summary>A SIGTERM that was sent to a whole process group reaches this process too, a little earlier or later than its workers.</summary>
+    public static readonly TimeSpan GroupSignal = TimeSpan.FromMilliseconds(250);
+
     private readonly IWorkerHost _host;
     private readonly WorkerCells _cells;
     private readonly TimeSpan _maxUnhealthy;
     private readonly Action<string, ShardId> _unhealthy;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly CellAge _silence;
+    private readonly CellAge _behind;
     private readonly RestartBudget _budget;
     private readonly Lock _lock = new(); // start or tell: after Stop is told, none is started
     private volatile IWorkerHandle? _life;
@@ -24,7 +29,7 @@ internal sealed partial class SupervisedWorker
     /// <param name="unhealthy">Counts <c>flusher_unhealthy</c>: the cause, and one of the worker's shards.</param>
     public SupervisedWorker(
         WorkerShards shards, IWorkerHost host, WorkerCells cells, TimeSpan maxUnhealthy, Action<string, ShardId> unhealthy, TimeProvider time,
-        ILogger logger)
+        AwakeClock awake, ILogger logger)
     {
         Shards = shards;
         _host = host;
@@ -33,7 +38,9 @@ internal sealed partial class SupervisedWorker
         _unhealthy = unhealthy;
         _time = time;
         _logger = logger;
-        _budget = new RestartBudget(time);
+        _silence = new CellAge(awake);
+        _behind = new CellAge(awake);
+        _budget = new RestartBudget(() => awake.Now);
     }
 
     public WorkerShards Shards { get; }
@@ -45,8 +52,13 @@ internal sealed partial class SupervisedWorker
     /// <summary>It was started, and what was started last has not ended.</summary>
     public bool IsAlive => _life is { } life && life.WaitForExitAsync() is { IsCompleted: false };
 
-    /// <summary>How long due segments have been left over after every full flush batch; zero when they are not.</summary>
-    public TimeSpan Behind => _cells.BackpressureSince is var since and not 0 ? _time.GetElapsedTime(since) : TimeSpan.Zero;
+    /// <summary>How long it has been behind, for one caller who looks again and again; zero when it is not.</summary>
+    public TimeSpan LookBehind()
+    {
+        long since = _cells.BackpressureSince;
+        TimeSpan age = _behind.Of(since);
+        return since == 0 ? TimeSpan.Zero : age;
+    }
 
     /// <summary>Completes when the current life has ended. Only after a start.</summary>
     public Task<WorkerExit> WaitForExitAsync() => _life!.WaitForExitAsync();
@@ -79,14 +91,14 @@ internal sealed partial class SupervisedWorker
     public Task EndAsync() => _life is { } life ? life.EndAsync() : Task.CompletedTask;
 
     /// <summary>Keeps the started worker alive until it has ended as told.</summary>
-    /// <param name="stopping">Cancelled after Stop is told, so that no delay before a restart is waited for.</param>
+    /// <param name="stopping">Cancelled when the run is told to stop, which may be before the worker is: from then on it is not started again.</param>
     /// <exception cref="RunStoppedException">Restarts do not help, or a hung worker cannot be ended.</exception>
     public async Task KeepAsync(CancellationToken stopping)
     {
         while (true)
         {
-            WorkerExit exit = await WaitForExitOrHangAsync(_life!);
-            if (HasEndedAsTold(exit)) return;
+            WorkerExit exit = await WaitForExitOrHangAsync(_life!, stopping);
+            if (HasEndedAsTold(exit) || stopping.IsCancellationRequested) return;
             if (exit.Code == WorkerExit.Hopeless) throw new RunStoppedException(exit.Error ?? $"{Shards} cannot go on.");
             if (!_budget.TryTake(out TimeSpan delay)) throw RestartsSpent(exit);
             await Task.Delay(delay, _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -95,20 +107,20 @@ internal sealed partial class SupervisedWorker
         }
     }
 
-    private async Task<WorkerExit> WaitForExitOrHangAsync(IWorkerHandle life)
+    private async Task<WorkerExit> WaitForExitOrHangAsync(IWorkerHandle life, CancellationToken stopping)
     {
         Task<WorkerExit> exited = life.WaitForExitAsync();
         while (!exited.IsCompleted && _cells.Command != WorkerCommand.Stop)
         {
-            TimeSpan left = _maxUnhealthy - _time.GetElapsedTime(_cells.Heartbeat);
-            if (left <= TimeSpan.Zero) return await EndHungAsync(life);
-
-            // Looks again when the heartbeat as it is now would be too old. Timers cut milliseconds off: one more, or it would look too early.
-            await ((Task)exited).WaitAsync(left + TimeSpan.FromMilliseconds(1), _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_silence.Of(_cells.Heartbeat) >= _maxUnhealthy) return await EndHungAsync(life);
+            await ((Task)exited).WaitAsync(AwakeClock.Interval, _time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         WorkerExit exit = await exited;
-        if (!HasEndedAsTold(exit)) CountUnhealthy($"no_process_{exit.Code}");
-        if (!HasEndedAsTold(exit) || exit.Code != WorkerExit.AsTold) Log.WorkerEnded(_logger, Shards.Worker, Shards.Tag, exit.Code, exit.Error);
+        bool wasSignalled = exit.Code == WorkerExit.Terminated;
+        if (wasSignalled) await Task.Delay(GroupSignal, _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        bool isDue = HasEndedAsTold(exit) || (wasSignalled && stopping.IsCancellationRequested);
+        if (!isDue) CountUnhealthy($"no_process_{exit.Code}");
+        if (!isDue || !(wasSignalled || exit.Code == WorkerExit.AsTold)) Log.WorkerEnded(_logger, Shards.Worker, Shards.Tag, exit.Code, exit.Error);
         return exit;
     }
 

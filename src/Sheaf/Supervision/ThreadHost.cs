@@ -27,12 +27,12 @@ internal interface IWorkerInstance
 /// and counted, and the restart budget bounds their number.
 /// </remarks>
 /// <param name="create">Makes the worker; must not wait. Should it throw, the worker counts as one that failed.</param>
-/// <param name="grace">How long a cancelled worker may take to end by itself.</param>
+/// <param name="grace">How long a worker that is cancelled now may take to end by itself.</param>
 internal sealed partial class ThreadHost(
-    Func<WorkerShards, IWorkerInstance> create, TimeSpan grace, TimeProvider time, ILogger<ThreadHost> logger) : IWorkerHost
+    Func<WorkerShards, IWorkerInstance> create, Func<TimeSpan> grace, TimeProvider time, ILogger<ThreadHost> logger) : IWorkerHost
 {
     private readonly Func<WorkerShards, IWorkerInstance> _create = create;
-    private readonly TimeSpan _grace = grace;
+    private readonly Func<TimeSpan> _grace = grace;
     private readonly TimeProvider _time = time;
     private int _abandoned;
 
@@ -42,8 +42,8 @@ internal sealed partial class ThreadHost(
     /// <inheritdoc/>
     public IWorkerHandle Start(WorkerShards worker) => new WorkerThread(this, worker);
 
-    private void Abandoned(WorkerShards worker) =>
-        Log.ThreadAbandoned(logger, worker.Worker, worker.Tag, _grace.TotalSeconds, Interlocked.Increment(ref _abandoned));
+    private void Abandoned(WorkerShards worker, TimeSpan grace) =>
+        Log.ThreadAbandoned(logger, worker.Worker, worker.Tag, grace.TotalSeconds, Interlocked.Increment(ref _abandoned));
 
     [SuppressMessage("Design", "CA1001", Justification = "A cancellation source without a timer holds nothing, and the thread may use its token to the end.")]
     private sealed class WorkerThread : IWorkerHandle
@@ -81,10 +81,11 @@ internal sealed partial class ThreadHost(
         {
             // Not awaited: what the worker has registered on its token runs here, and may hang as the worker does.
             _ = _cancel.CancelAsync();
-            await ((Task)_exited.Task).WaitAsync(_host._grace, _host._time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            TimeSpan grace = _host._grace();
+            await ((Task)_exited.Task).WaitAsync(grace, _host._time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_exited.Task.IsCompleted) return;
             _instance!.Fence();
-            if (_exited.TrySetResult(new WorkerExit(WorkerExit.Abandoned, "It did not end when it was cancelled."))) _host.Abandoned(_worker);
+            if (_exited.TrySetResult(new WorkerExit(WorkerExit.Abandoned, "It did not end when it was cancelled."))) _host.Abandoned(_worker, grace);
         }
 
         private WorkerExit Run(IWorkerInstance instance)

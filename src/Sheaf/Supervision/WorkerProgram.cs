@@ -21,8 +21,8 @@ internal delegate ValueTask<ISpanBuffer> OpenWorkerBuffer(
 /// </summary>
 /// <remarks>
 /// Nothing has to be tidied up when it dies: what it claimed is in the buffer, what it wrote in part is cut off by the next writer. Therefore a parent that
-/// is gone ends it at once, by a thread that does nothing but wait for the end of standard input. SIGINT means nothing to it: Ctrl-C in a terminal reaches
-/// every process there, and the parent says what is to be done. SIGTERM lets it finish what it has claimed (<see cref="WorkerExit.Terminated"/>).
+/// is gone ends it at once, by a thread that does nothing but wait for the end of standard input. SIGINT and SIGHUP mean nothing to it: Ctrl-C in a terminal, and a terminal that closes,
+/// reach every process there, and the parent says what is to be done. SIGTERM lets it finish what it has claimed (<see cref="WorkerExit.Terminated"/>).
 /// </remarks>
 internal static class WorkerProgram
 {
@@ -53,6 +53,7 @@ internal static class WorkerProgram
 
         using var terminated = new CancellationTokenSource();
         using PosixSignalRegistration onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
+        using PosixSignalRegistration onHangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
         using PosixSignalRegistration onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
         {
             context.Cancel = true;

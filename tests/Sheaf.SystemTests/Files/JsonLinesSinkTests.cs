@@ -155,6 +155,48 @@ public sealed class JsonLinesSinkTests : IDisposable
     }
 
     [Fact]
+    public async Task A_writer_that_is_cancelled_stops_between_two_lines_as_long_as_the_reader_goes_on()
+    {
+        string pipe = _folder.File("pipe");
+        await RunAsync("mkfifo", pipe);
+        Task<FileStream> opening = Task.Run(() => new FileStream(pipe, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0));
+        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
+        await using FileStream reader = await opening;
+        await using JsonLinesClient client = sink.CreateClient();
+        using var cancel = new CancellationTokenSource();
+        SegmentBatch batch = SegmentBatches.Numbered(0, 300, 6000); // each line more than a pipe takes at once
+        Task writing = client.ProduceAsync(batch, cancel.Token).AsTask();
+        using var read = new MemoryStream();
+        read.WriteByte((byte)reader.ReadByte());
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+        Task<bool> finishing = sink.FinishAsync(default).AsTask();
+        await reader.CopyToAsync(read);
+        Assert.True(await finishing);
+
+        byte[] written = read.ToArray();
+        Assert.InRange(written.Length, 1, batch.Length - 1);
+        Assert.Equal((byte)'\n', written[^1]);
+        Assert.Equal(batch.Bytes[..written.Length].ToArray(), written);
+    }
+
+    [Fact]
+    public async Task A_line_that_nobody_takes_is_told_not_to_be_whole()
+    {
+        string pipe = _folder.File("pipe");
+        await RunAsync("mkfifo", pipe);
+        await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
+        await using JsonLinesClient client = sink.CreateClient();
+        using var cancel = new CancellationTokenSource();
+        Task stuck = client.ProduceAsync(SegmentBatches.Numbered(0, 1, 1 << 20), cancel.Token).AsTask();
+        Assert.NotEqual(-1, reader.ReadByte());
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stuck);
+        Assert.False(await sink.FinishAsync(new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
     public async Task A_full_device_is_named_with_the_reason()
     {
         if (!File.Exists("/dev/full")) return; // only Linux has it

@@ -77,8 +77,9 @@ internal sealed class KafkaRun : IAsyncDisposable
         List<string> all =
         [
             "process-spans", "--summary", "json", "--input", input, "--auto-offset-reset", "earliest",
-            "--max-batch-time-ms", "50", "--flusher-processes", "2", "--shutdown-timeout", "20",
+            "--max-batch-time-ms", "50", "--flusher-processes", "2",
         ];
+        if (!words.Contains("--shutdown-timeout")) all.AddRange(["--shutdown-timeout", "20"]);
         if (!Variables.ContainsKey("SHEAF_KAFKA_CONFIG")) all.AddRange(["--kafka-config", "fetch.wait.max.ms=50"]);
         if (!words.Contains("--log-level")) all.AddRange(["--log-level", "information"]);
         if (!words.Contains("--max-segment-bytes")) all.AddRange(["--max-segment-bytes", "900KiB"]);

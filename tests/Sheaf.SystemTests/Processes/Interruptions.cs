@@ -46,6 +46,54 @@ public sealed class Interruptions : ProcessTest
     }
 
     [Fact]
+    public async Task A_reader_that_is_slow_gets_whole_lines_although_the_run_is_ended_in_the_middle_of_them()
+    {
+        await SheafAsync("dev", "generate", "--spans", "5000", "--output", PathOf("in.jsonl"));
+        string pipe = await PipeAsync("out");
+        await using SheafProcess sheaf = StartRun("--input", PathOf("in.jsonl"), "--output", pipe, "--shutdown-timeout", "20");
+        await using FileStream reader = await Task.Run(() => new FileStream(pipe, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0));
+        using var read = new MemoryStream();
+        read.WriteByte((byte)reader.ReadByte()); // it is in the middle of it
+        await sheaf.SignalAsync(SheafProcess.Terminate);
+        await sheaf.WaitForErrorAsync(error => error.Contains(" 2008: ", StringComparison.Ordinal)); // WorkerForced: it is told to end at the next line
+        await reader.CopyToAsync(read);
+
+        Ended run = await sheaf.EndAsync();
+        run.AssertEnded(143);
+        Assert.Equal("interrupted", run.Summary.GetProperty("outcome").GetString());
+        Assert.NotEqual(0, run.Count("buffered"));
+        Assert.NotEmpty(Sorted(read.ToArray()));
+        Assert.DoesNotContain("torn", run.Summary.GetProperty("reason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pipe_that_nobody_reads_holds_a_stop_up_to_its_deadline_and_a_torn_line_is_told()
+    {
+        await SheafAsync("dev", "generate", "--spans", "5000", "--output", PathOf("in.jsonl"));
+        string pipe = await PipeAsync("out");
+        await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        await using SheafProcess sheaf = StartRun("--input", PathOf("in.jsonl"), "--output", pipe, "--shutdown-timeout", "3");
+        Assert.Equal(1, reader.Read(new byte[1]));
+        await sheaf.SignalAsync(SheafProcess.Terminate);
+        Ended run = await sheaf.EndAsync();
+        run.AssertEnded(143);
+        Assert.NotEqual(0, run.Count("buffered"));
+        Assert.Contains("torn", run.Summary.GetProperty("reason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hang_up_ends_nothing_and_reads_the_configuration_file_again()
+    {
+        string config = Write("sheaf.json", """{ "log-level": "information" }""");
+        await using SheafProcess sheaf = StartRun("--input", "-", "--output", "out.jsonl", "--config", config, "--progress", "always");
+        await sheaf.WaitForErrorAsync(HasReceived(0));
+        await sheaf.SignalAsync(SheafProcess.HangUp);
+        await sheaf.WaitForErrorAsync(error => error.Contains(" 3004: ", StringComparison.Ordinal)); // ConfigurationReadAgain
+        sheaf.In.Close();
+        (await sheaf.EndAsync()).AssertEnded(0);
+    }
+
+    [Fact]
     public async Task Ctrl_C_again_ends_it_at_once()
     {
         await SheafAsync("dev", "generate", "--spans", "5000", "--output", PathOf("in.jsonl"));

@@ -10,6 +10,7 @@ internal sealed class SheafProcess : IAsyncDisposable
 {
     public const int Interrupt = 2; // SIGINT
     public const int Terminate = 15; // SIGTERM
+    public const int HangUp = 1; // SIGHUP
     public const int Continue = 18; // SIGCONT
 
     private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(1);
@@ -56,6 +57,10 @@ internal sealed class SheafProcess : IAsyncDisposable
     /// <summary>Starts it; its standard input stays open.</summary>
     public static SheafProcess Start(string folder, IReadOnlyDictionary<string, string> variables, params string[] words) =>
         StartProgram(folder, variables, "dotnet", [Executable, .. words]);
+
+    /// <summary>Starts it as the leader of a session, and so of a process group whose number is its id; its workers are in it.</summary>
+    public static SheafProcess StartGroup(string folder, IReadOnlyDictionary<string, string> variables, params string[] words) =>
+        StartProgram(folder, variables, "setsid", ["dotnet", Executable, .. words]);
 
     /// <summary>Starts a program that runs it.</summary>
     public static SheafProcess StartProgram(string folder, IReadOnlyDictionary<string, string> variables, string program, params string[] words)

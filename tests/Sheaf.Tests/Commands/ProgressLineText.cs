@@ -7,6 +7,20 @@ namespace Sheaf.Tests.Commands;
 /// <summary>The progress line, and how it shares the terminal with other lines.</summary>
 public class ProgressLineText
 {
+    [Fact]
+    public void A_terminal_that_has_closed_ends_nothing()
+    {
+        var console = new ErrorConsole(new ClosedTerminal(), isTerminal: true, () => 80);
+        console.ShowStatus("a");
+        console.WriteLine("b");
+        console.ClearStatus();
+    }
+
+    private sealed class ClosedTerminal : StringWriter
+    {
+        public override void Flush() => throw new IOException("Input/output error");
+    }
+
     private const string Erase = "\r\u001b[K";
 
     private static readonly RunSnapshot Before = new() { Counts = new LedgerCounts(1_000_000, 0, 0, 0, 0, 0) };

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Sheaf.Commands;
+using Sheaf.Spans;
 using Sheaf.Telemetry;
 using Xunit;
 
@@ -23,6 +24,21 @@ public class RunningProcessSpans
         Assert.Equal(exitCode, await _host.ProcessSpansAsync());
         Assert.Contains("the ledger adds up\n", _host.Error, StringComparison.Ordinal);
         Assert.Equal("", _host.Out);
+    }
+
+    [Theory]
+    [InlineData("Done", 1, "failed")]
+    [InlineData("Interrupted", 130, "interrupted")]
+    [InlineData("Failed", 1, "failed")]
+    public async Task A_ledger_that_does_not_add_up_is_never_a_success_and_says_so(string outcome, int exitCode, string told)
+    {
+        var counts = new LedgerCounts(Received: 5, Produced: 3, Buffered: 0, DeadLetters: 0, Duplicates: 0, Dropped: 0);
+        _host.Run = _ => TestHost.Report with { Outcome = Enum.Parse<RunOutcome>(outcome), Ledger = new Ledger([new ShardLedger(new ShardId(0), counts)]) };
+        Assert.Equal(exitCode, await _host.ProcessSpansAsync("--summary", "json"));
+        using JsonDocument json = JsonDocument.Parse(_host.Error);
+        Assert.Equal(exitCode, json.RootElement.GetProperty("exit_code").GetInt32());
+        Assert.Equal(told, json.RootElement.GetProperty("outcome").GetString());
+        Assert.Contains("by 2 spans", json.RootElement.GetProperty("reason").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]

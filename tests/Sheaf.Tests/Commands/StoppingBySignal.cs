@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Commands;
+using Sheaf.TestKit;
 using Xunit;
 
 namespace Sheaf.Tests.Commands;
@@ -26,6 +27,25 @@ public sealed class StoppingBySignal : IDisposable
         Assert.True(_signals.Stopping.IsCancellationRequested);
         Assert.Equal(exitCode, _signals.ExitCode);
         Assert.Empty(_exits);
+    }
+
+    [Fact]
+    public void The_deadline_begins_with_the_first_signal_before_anybody_is_told()
+    {
+        var time = new TestClock();
+        using var deadline = new StopDeadline(TimeSpan.FromSeconds(30), time);
+        using var signals = new StopSignals(NullLogger.Instance, _exits.Add, deadline);
+        TimeSpan? left = null;
+        using CancellationTokenRegistration told = signals.Stopping.Register(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            left = deadline.Left;
+        });
+        signals.Receive(PosixSignal.SIGTERM);
+        Assert.Equal(TimeSpan.FromSeconds(29), left);
+        time.Advance(TimeSpan.FromSeconds(10));
+        signals.Receive(PosixSignal.SIGTERM);
+        Assert.Equal(TimeSpan.FromSeconds(19), deadline.Left);
     }
 
     [Theory]

@@ -1,6 +1,9 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Commands;
 using Sheaf.Configuration;
+using Sheaf.Telemetry;
+using Sheaf.TestKit;
 using Sheaf.Tests.Commands;
 using Xunit;
 
@@ -51,6 +54,31 @@ public sealed class Reload : IDisposable
         string[] logged = Logged();
         Assert.Equal(OptionTable.All.Count(o => o.Reloadable), logged.Length);
         Assert.Contains("information test 3000: max-flush-segments is now '9'; it was '500'", logged);
+    }
+
+    [Fact]
+    public void SIGHUP_reads_the_file_at_once_and_says_so_whether_it_has_changed_or_not()
+    {
+        (ConfigurationWatcher watcher, LivePlan live) = Start("{}");
+        using var signal = new ReloadSignal(watcher, NullLogger.Instance);
+        signal.Receive();
+        Assert.Contains($" {EventIds.ConfigurationReadAgain}: ", Assert.Single(Logged()), StringComparison.Ordinal);
+
+        _folder.Write("sheaf.json", """{ "max-flush-segments": 9 }""");
+        signal.Receive();
+        Assert.Equal(9, live.Current.MaxFlushSegments);
+        Assert.Equal(2, Logged().Length);
+        watcher.Look();
+        Assert.Empty(Logged());
+    }
+
+    [Fact]
+    public void SIGHUP_without_a_file_says_that_there_is_none()
+    {
+        var log = new LogRecorder();
+        using var signal = new ReloadSignal(null, log.CreateLogger("test"));
+        signal.Receive();
+        Assert.Equal([EventIds.NothingToReload], log.Events.Select(e => e.Id));
     }
 
     [Fact]

@@ -336,6 +336,67 @@ public class IngestPipelineTests
         Assert.Equal(input.Select(m => newest = Math.Max(newest, m.TimestampMs)), times);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    public async Task Dead_letters_that_cannot_be_written_hold_up_a_stop_for_its_patience_only(long assignment)
+    {
+        var time = new TestClock();
+        var control = new ControlBlock(workers: 1, shards: 1);
+        ShardCells cells = control.Shard(new ShardId(0));
+        (cells.Assignment, cells.HeldAssignment) = (assignment, assignment);
+        var counters = new IngestCounters(1);
+        var letters = new StuckDeadLetters();
+        using var stop = new CancellationTokenSource();
+        using var pipeline = new IngestPipeline(
+            new IngestOptions(1, Lanes: 2) { StopPatience = TimeSpan.FromSeconds(10) }, new OneBadMessage(assignment), new MemoryBuffer(new SegmentRules(), 1, long.MaxValue).OpenClient(),
+            control, counters, letters, () => new IngestRules(DropRules.None, new DeadLetterLimits(1, 0)), new IntakeGate(), _ => { }, time);
+        Task running = pipeline.RunAsync(stop.Token);
+        await letters.Begun.Task.WaitAsync(Eventually.Patience);
+        await stop.CancelAsync();
+        time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(running.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(1));
+        // Of a group's shard whoever has it next reads the message again; of a file nobody does.
+        if (assignment > 0) await running.WaitAsync(Eventually.Patience);
+        else await Assert.ThrowsAsync<SinkException>(() => running.WaitAsync(Eventually.Patience));
+        Assert.Equal(0, counters.Received(new ShardId(0)));
+    }
+
+    private sealed class StuckDeadLetters : IDeadLetterSink
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public async ValueTask WriteAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancel)
+        {
+            Begun.TrySetResult();
+            await Task.Delay(Timeout.Infinite, cancel);
+        }
+
+        public ValueTask DisposeAsync() => default;
+    }
+
+    private sealed class OneBadMessage(long assignment) : ISpanSource
+    {
+        private bool _isRead;
+
+        public string Name => "test";
+
+        public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
+        {
+            if (_isRead) await Task.Delay(Timeout.Infinite, cancel);
+            _isRead = true;
+            into.Reset(new ShardId(0));
+            into.Assignment = assignment;
+            into.Grow(8, keep: 0);
+            "no span"u8.CopyTo(into.Buffer.Span);
+            into.Add(new InputMessage(0, 7, 1, InputMessage.NoTimestamp));
+            return true;
+        }
+
+        public ValueTask DisposeAsync() => default;
+    }
+
     /// <summary>Asks for a stop when it has read a block.</summary>
     private sealed class StoppingSource(ISpanSource inner, CancellationTokenSource stop) : ISpanSource
     {

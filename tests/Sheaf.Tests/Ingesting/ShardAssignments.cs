@@ -67,6 +67,23 @@ public sealed class ShardAssignments : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_shard_is_let_go_without_its_worker_once_all_workers_have_ended()
+    {
+        await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), SettledOffsets.None, default);
+        _source.Put(Zero, assignment: 12, Span(2, 10, Noon));
+        await StoredAsync(Zero, 10);
+        WorkerCells cells = _control.Worker(0);
+        cells.Command = WorkerCommand.Stop;
+        await _worker.WaitAsync(Eventually.Patience);
+        Task release = _pipeline.ReleaseAsync(Zero, default).AsTask();
+        await Eventually.TrueAsync(() => _control.Shard(Zero).Assignment == -12, "the shard to be withdrawn");
+        Assert.False(release.IsCompleted);
+        _pipeline.NoteWorkersHaveEnded();
+        await release.WaitAsync(Eventually.Patience);
+        Assert.Equal(1, _buffer.Measure(Zero).Spans);
+    }
+
+    [Fact]
     public async Task Blocks_of_another_assignment_are_passed_over_uncounted()
     {
         await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), SettledOffsets.None, default);

@@ -78,14 +78,11 @@ public class CrashTests
         var run = new SupervisedRun();
         await run.StartAsync();
 
-        for (int crash = 1; crash <= 3 * RestartBudget.Limit; crash++)
+        for (int crash = 1; crash <= RestartBudget.Limit + 3; crash++)
         {
             run.Host.Worker(1).Exit(1);
             await run.AdvanceUntilAsync(() => run.Host.Starts(1) == crash + 1, $"replacement {crash}");
-            foreach (ScriptedWorker worker in run.Host.Alive) worker.Beat();
-            run.Clock.Advance(TimeSpan.FromSeconds(50));
-            foreach (ScriptedWorker worker in run.Host.Alive) worker.Beat();
-            run.Clock.Advance(TimeSpan.FromSeconds(20));
+            await run.AdvanceLookByLookAsync(TimeSpan.FromSeconds(62));
         }
 
         Assert.False(run.Supervisor.Completion.IsCompleted);

@@ -9,7 +9,7 @@ public class RestartBudgetTests
     private readonly TestClock _clock = new();
     private readonly RestartBudget _budget;
 
-    public RestartBudgetTests() => _budget = new RestartBudget(_clock);
+    public RestartBudgetTests() => _budget = new RestartBudget(() => _clock.Now);
 
     [Fact]
     public void The_first_restart_is_immediate_and_the_next_ones_wait_longer_up_to_a_second()

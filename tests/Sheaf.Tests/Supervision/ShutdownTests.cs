@@ -75,6 +75,62 @@ public class ShutdownTests
         Assert.Empty(run.Unhealthy);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Workers_that_SIGTERM_to_the_whole_group_has_ended_are_not_started_again(bool parentIsToldFirst)
+    {
+        var run = new SupervisedRun();
+        using var stop = new CancellationTokenSource();
+        await run.Supervisor.StartAsync(stop.Token);
+
+        if (parentIsToldFirst) await stop.CancelAsync();
+        foreach (ScriptedWorker worker in run.Host.Alive) worker.Exit(WorkerExit.Terminated);
+        if (!parentIsToldFirst) await stop.CancelAsync(); // a moment later: the clock has not moved
+
+        await run.Supervisor.Completion.WaitAsync(Eventually.Patience);
+        Assert.Equal(3, run.Host.Lives.Length);
+        Assert.Empty(run.Unhealthy);
+        await run.Supervisor.StopAsync(s_deadline);
+    }
+
+    [Fact]
+    public async Task A_worker_that_alone_got_SIGTERM_is_replaced_a_moment_later()
+    {
+        var run = new SupervisedRun();
+        await run.StartAsync();
+        run.Host.Worker(1).Exit(WorkerExit.Terminated);
+        await run.AdvanceUntilAsync(() => run.Host.Starts(1) == 2, "the replacement");
+        Assert.Equal([("no_process_143", 1), ("no_process_143", 4)], run.Unhealthy);
+        await run.Supervisor.StopAsync(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task A_worker_that_crashes_once_the_run_is_told_to_stop_is_told_of_and_not_started_again()
+    {
+        var run = new SupervisedRun(shards: 1, workers: 1);
+        using var stop = new CancellationTokenSource();
+        await run.Supervisor.StartAsync(stop.Token);
+        await stop.CancelAsync();
+        run.Host.Worker(0).Exit(1, "boom");
+        await run.Supervisor.Completion.WaitAsync(Eventually.Patience);
+        Assert.Single(run.Host.Lives);
+        Assert.Equal([("no_process_1", 0)], run.Unhealthy);
+    }
+
+    [Fact]
+    public async Task SIGTERM_to_the_whole_group_during_the_start_is_a_stop_and_no_failure()
+    {
+        var run = new SupervisedRun();
+        run.Host.OnStart = _ => { };
+        using var stop = new CancellationTokenSource();
+        Task start = run.Supervisor.StartAsync(stop.Token);
+        run.Host.Worker(1).Exit(WorkerExit.Terminated);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => start.WaitAsync(Eventually.Patience));
+        Assert.Empty(run.Host.Alive);
+    }
+
     [Fact]
     public async Task A_stop_does_not_wait_for_the_delay_before_a_restart()
     {

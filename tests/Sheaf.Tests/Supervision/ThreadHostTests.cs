@@ -59,7 +59,7 @@ public class ThreadHostTests
     [Fact]
     public async Task A_worker_that_cannot_be_made_has_failed()
     {
-        var host = new ThreadHost(_ => throw new IOException("no output"), s_grace, _clock, NullLogger<ThreadHost>.Instance);
+        var host = new ThreadHost(_ => throw new IOException("no output"), () => s_grace, _clock, NullLogger<ThreadHost>.Instance);
 
         IWorkerHandle worker = host.Start(s_worker);
 
@@ -159,7 +159,7 @@ public class ThreadHostTests
                 OnFence = () => events.Enqueue($"fence {life}"),
             };
         }
-        var host = new ThreadHost(Create, s_grace, _clock, NullLogger<ThreadHost>.Instance);
+        var host = new ThreadHost(Create, () => s_grace, _clock, NullLogger<ThreadHost>.Instance);
         using var supervisor = new FlusherSupervisor(
             ShardPlan.Deal(2, 1), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, _ => { }, _clock,
             NullLogger<FlusherSupervisor>.Instance);
@@ -192,7 +192,7 @@ public class ThreadHostTests
                 if (worker.Worker == 1 && Interlocked.Exchange(ref crashes, 0) == 1) throw new SinkException("once");
             }
         });
-        var host = new ThreadHost(Create, s_grace, TimeProvider.System, NullLogger<ThreadHost>.Instance);
+        var host = new ThreadHost(Create, () => s_grace, TimeProvider.System, NullLogger<ThreadHost>.Instance);
         using var supervisor = new FlusherSupervisor(
             ShardPlan.Deal(4, 2), host, control, new SupervisionOptions(), new IntakeGate(), (_, _) => { }, _ => { }, TimeProvider.System,
             NullLogger<FlusherSupervisor>.Instance);
@@ -209,7 +209,7 @@ public class ThreadHostTests
 
     private IWorkerHandle Start(Func<CancellationToken, Task> run) => Host(new ThreadWorker(run)).Start(s_worker);
 
-    private ThreadHost Host(ThreadWorker worker) => new(_ => worker, s_grace, _clock, NullLogger<ThreadHost>.Instance);
+    private ThreadHost Host(ThreadWorker worker) => new(_ => worker, () => s_grace, _clock, NullLogger<ThreadHost>.Instance);
 
     private sealed class ThreadWorker(Func<CancellationToken, Task> run) : IWorkerInstance
     {

@@ -27,6 +27,9 @@ public abstract partial class RedisRunTest : ProcessTest
     /// <summary>Of the faults that are left to chance; null: whatever comes.</summary>
     private protected int? FaultSeed { get; set; }
 
+    /// <summary>Whether a run and its workers are a process group of their own.</summary>
+    private protected bool IsGroup { get; set; }
+
     private protected SheafProcess StartOn(string uri, string input, string? faults, params string[] words)
     {
         var variables = new Dictionary<string, string>();
@@ -44,7 +47,7 @@ public abstract partial class RedisRunTest : ProcessTest
             if (before >= 0) all.RemoveRange(before, 2);
         }
         if (!words.Contains("--output")) all.AddRange(["--output", "out.jsonl"]);
-        return SheafProcess.Start(Folder, variables, [.. all, .. words]);
+        return IsGroup ? SheafProcess.StartGroup(Folder, variables, [.. all, .. words]) : SheafProcess.Start(Folder, variables, [.. all, .. words]);
     }
 
     /// <summary>As <see cref="Start"/>, to its end.</summary>
