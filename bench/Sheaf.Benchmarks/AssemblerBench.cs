@@ -24,7 +24,7 @@ internal static class AssemblerBench
         AssembledTrace result = new();
         return () =>
         {
-            foreach (BufferedSpan[] spans in traces) assembler.Assemble(spans, long.MaxValue, null, result);
+            foreach (BufferedSpan[] spans in traces) assembler.Assemble(spans, long.MaxValue, 0, null, result);
         };
     }
 

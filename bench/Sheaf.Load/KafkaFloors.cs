@@ -18,7 +18,7 @@ internal sealed class KafkaFloors(string brokers)
     {
         var options = new KafkaConsumerOptions { Address = new KafkaAddress(brokers, [topic], "floor", []) };
         using var consumer = KafkaConsumer.Read(options, [.. Enumerable.Range(0, partitions).Select(p => new PartitionOffset(p, 0))]);
-        using var batch = new KafkaMessageBatch(1000, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(1000);
         for (long read = 0; read < messages; read += batch.Count) consumer.Poll(batch, TimeSpan.FromMilliseconds(100));
     });
 

@@ -77,16 +77,16 @@ internal sealed class GroupOffsets : IDisposable
             {
                 PartitionOffset start = await FindStartAsync(partition);
                 committed.Add(start);
-                known = new StoredPosition(start.Offset - 1, long.MinValue);
+                known = new StoredPosition(start.Offset - 1, StreamClock.NotStarted);
             }
             starts[i] = (known.Value, SettledOffsets.None);
         }
         if (_progress is not null && committed.Count > 0)
         {
-            foreach ((int partition, (long clock, SettledOffsets settled)) in await Task.Run(() => _progress.Load(committed, _givenUp)))
+            foreach ((int partition, (StreamClock clock, SettledOffsets settled)) in await Task.Run(() => _progress.Load(committed, _givenUp)))
             {
                 int i = partitions.IndexOf(partition);
-                starts[i] = (starts[i].Stored with { ClockMs = clock }, settled);
+                starts[i] = (starts[i].Stored with { Clock = clock }, settled);
             }
         }
         var places = ImmutableArray.CreateBuilder<StartPlace>(partitions.Length);

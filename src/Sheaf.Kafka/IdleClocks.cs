@@ -68,11 +68,12 @@ internal sealed class IdleClocks(KafkaSourceOptions options, IShardOwner owner, 
             }
         }
         probe.Ask([.. _partitions.Where(p => p.Value.EndSince != 0 && time.GetElapsedTime(p.Value.EndedAt, now) >= options.EndInterval).Select(p => p.Key)]);
+        long nowMs = (time.GetUtcNow() - options.ClockSlack).ToUnixTimeMilliseconds();
         foreach ((int number, Partition partition) in _partitions)
         {
             if (partition.EndSince == 0) continue;
             long idle = (long)(time.GetElapsedTime(partition.EndSince, partition.EndedAt) - options.ClockSlack).TotalMilliseconds;
-            if (idle > 0) owner.BeIdle(new ShardId(number), partition.Assignment, partition.ReadThrough, idle);
+            if (idle > 0) owner.BeIdle(new ShardId(number), partition.Assignment, partition.ReadThrough, idle, nowMs);
         }
     }
 }

@@ -9,8 +9,7 @@ namespace Sheaf.Kafka;
 /// Messages as librdkafka holds them: read in place, copied once into blocks, then given back. Nothing is allocated per message. Owner: the thread
 /// that polls. It must be emptied before its consumer is disposed.
 /// </summary>
-/// <param name="time">The time of messages that have none of their own: that of their receipt.</param>
-public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : IDisposable
+public sealed unsafe class KafkaMessageBatch(int capacity) : IDisposable
 {
     /// <summary>Bytes after which a block is full. A single message may be larger.</summary>
     public const int MaxBlockBytes = 16 << 20;
@@ -39,7 +38,6 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
     {
         if (_next == _count) return false;
         int partition = _messages[_next]->Partition;
-        long now = 0;
         int filled = 0;
         into.Reset(new ShardId(partition));
         int stop = EndOfBlock(partition);
@@ -52,8 +50,7 @@ public sealed unsafe class KafkaMessageBatch(int capacity, TimeProvider time) : 
             message->Value.CopyTo(into.Buffer.Span[filled..]);
             int type;
             long timestamp = LibRdKafka.rd_kafka_message_timestamp(message, &type);
-            if (timestamp < 0) timestamp = now != 0 ? now : now = time.GetUtcNow().ToUnixTimeMilliseconds();
-            into.Add(new InputMessage(filled, length, message->Offset, timestamp));
+            into.Add(new InputMessage(filled, length, message->Offset, timestamp < 0 ? InputMessage.NoTimestamp : timestamp)); // -1: it has none
             filled += length;
             LibRdKafka.rd_kafka_message_destroy(message);
             _messages[i] = null;

@@ -84,7 +84,7 @@ public sealed class KafkaSpanSource : ISpanSource
         _log = log;
         _time = time;
         _ready = Channel.CreateBounded<InputBlock>(new BoundedChannelOptions(options.ReadyBlocks) { SingleReader = false, SingleWriter = true });
-        _batch = new KafkaMessageBatch(options.MaxBatchSize, time);
+        _batch = new KafkaMessageBatch(options.MaxBatchSize);
     }
 
     /// <summary>The answer to a rebalance, when the owner is done.</summary>

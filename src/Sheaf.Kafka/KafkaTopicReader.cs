@@ -31,7 +31,7 @@ public sealed class KafkaTopicReader : IDisposable
     private KafkaTopicReader(KafkaConsumer consumer, ImmutableArray<PartitionRange> ranges, TimeSpan patience, TimeProvider time)
     {
         _consumer = consumer;
-        _batch = new KafkaMessageBatch(MessagesPerPoll, time);
+        _batch = new KafkaMessageBatch(MessagesPerPoll);
         _open = ranges.Where(range => range.From < range.End).ToDictionary(range => range.Partition, range => range.End);
         _patience = patience;
         _time = time;

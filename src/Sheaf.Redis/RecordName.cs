@@ -9,17 +9,19 @@ namespace Sheaf.Redis;
 /// needs. The same spans of the same batch always give the same name, and so storing a batch again changes nothing. Stateless.
 /// </summary>
 /// <remarks>
-/// Format, frozen because processes of different versions meet in one Redis: a byte 1, or 2 where payloads of spans that have gone lie between those
-/// that are left; the number of spans; then for each span: source offset and stream time in ms, each less that of the span before; for
-/// version 2 the bytes of payloads to be skipped before its own; a byte of flags (1 segment root, 2 is its own effective parent, 4 irregular, 8 × <see cref="IsSegmentForm"/>,
+/// Format, frozen because processes of different versions meet in one Redis: a byte 3, or 4 where payloads of spans that have gone lie between those
+/// that are left; the number of spans; then for each span: source offset, stream time in ms and how much of it was leapt over, each less that of the span before (earlier versions
+/// wrote 1 and 2, without what was leapt over); for version 4 the bytes of payloads to be skipped before its own; a byte of flags (1 segment root, 2 is its own effective parent, 4 irregular, 8 × <see cref="IsSegmentForm"/>,
 /// 32 × <see cref="SegmentIdForm"/>); its id (8 bytes, big-endian); its effective parent (likewise, left out where it is itself); the hash of its
 /// payload (8 bytes, little-endian); the payload's length; the two positions of <see cref="PayloadEdits"/>. Numbers are LEB128, those that may be negative in zigzag.
 /// </remarks>
 internal static class RecordName
 {
-    private const byte Whole = 1;
-    private const byte WithGaps = 2;
-    private const int LongestSpan = 3 * LongestNumber + 1 + 24 + 3 * 5;
+    private const byte WholeOfBefore = 1;
+    private const byte WithGapsOfBefore = 2;
+    private const byte Whole = 3;
+    private const byte WithGaps = 4;
+    private const int LongestSpan = 4 * LongestNumber + 1 + 24 + 3 * 5;
     private const int LongestNumber = 10;
 
     /// <summary>Room that the name of so many spans needs at most.</summary>
@@ -40,6 +42,7 @@ internal static class RecordName
         private readonly bool _withGaps;
         private long _offset;
         private long _timeMs;
+        private long _leaptMs;
 
         public Writer(Span<byte> destination, int spans, bool withGaps)
         {
@@ -54,19 +57,21 @@ internal static class RecordName
         public int Length { get; private set; }
 
         public void Add(in TraceSpan span) => Add(
-            span.SourceOffset, span.StreamTimeMs, gap: 0, span.IsSegmentRoot, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits);
+            span.SourceOffset, span.StreamTimeMs, span.LeaptMs, gap: 0, span.IsSegmentRoot, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits);
 
         /// <param name="gap">Bytes of payloads between the span before and this one.</param>
         public void Add(in BufferedSpan span, int gap) => Add(
-            span.SourceOffset, span.StreamTimeMs, gap, span.IsSegmentRoot, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits);
+            span.SourceOffset, span.StreamTimeMs, span.LeaptMs, gap, span.IsSegmentRoot, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits);
 
         private void Add(
-            long offset, long timeMs, int gap, bool isRoot, SpanId id, SpanId parent, ulong hash, int length, in PayloadEdits edits)
+            long offset, long timeMs, long leaptMs, int gap, bool isRoot, SpanId id, SpanId parent, ulong hash, int length, in PayloadEdits edits)
         {
             WriteSigned(offset - _offset);
             WriteSigned(timeMs - _timeMs);
+            WriteSigned(leaptMs - _leaptMs);
             _offset = offset;
             _timeMs = timeMs;
+            _leaptMs = leaptMs;
             if (_withGaps) WriteNumber((ulong)gap);
             bool ownParent = parent == id;
             _destination[Length++] = (byte)((isRoot ? 1 : 0) | (ownParent ? 2 : 0) | (edits.Irregular ? 4 : 0) | ((int)edits.IsSegment << 3) | ((int)edits.SegmentId << 5));
@@ -102,17 +107,20 @@ internal static class RecordName
     {
         private readonly ReadOnlySpan<byte> _name;
         private readonly bool _withGaps;
+        private readonly bool _withLeaps;
         private int _at;
         private int _left;
         private long _offset;
         private long _timeMs;
+        private long _leaptMs;
         private long _payloadEnd;
 
         public Reader(ReadOnlySpan<byte> name)
         {
-            if (name.IsEmpty || name[0] is not (Whole or WithGaps)) throw Broken(name);
+            if (name.IsEmpty || name[0] is not (Whole or WithGaps or WholeOfBefore or WithGapsOfBefore)) throw Broken(name);
             _name = name;
-            _withGaps = name[0] == WithGaps;
+            _withGaps = name[0] is WithGaps or WithGapsOfBefore;
+            _withLeaps = name[0] is Whole or WithGaps;
             _at = 1;
             ulong count = ReadNumber();
             // No span takes less than 20 bytes: a hostile count ends here, not in an allocation.
@@ -136,10 +144,12 @@ internal static class RecordName
             _left--;
             _offset += ReadSigned();
             _timeMs += ReadSigned();
+            if (_withLeaps) _leaptMs += ReadSigned();
             if (_withGaps) _payloadEnd += ReadLength();
             int flags = ReadByte();
             span.SourceOffset = _offset;
             span.StreamTimeMs = _timeMs;
+            span.LeaptMs = _leaptMs;
             span.IsSegmentRoot = (flags & 1) != 0;
             span.SpanId = new SpanId(BinaryPrimitives.ReadUInt64BigEndian(ReadBytes(8)));
             span.EffectiveParent = (flags & 2) != 0 ? span.SpanId : new SpanId(BinaryPrimitives.ReadUInt64BigEndian(ReadBytes(8)));

@@ -143,9 +143,10 @@ internal sealed class ShardAppender(ShardId shard, RedisBufferOptions options, R
             group.Last = i;
             group.Count++;
             group.PayloadBytes = checked(group.PayloadBytes + span.PayloadLength);
-            long deadline = options.Rules.EarliestDeadline(span.StreamTimeMs, span.IsSegmentRoot);
+            long arrivedMs = span.StreamTimeMs - span.AheadMs;
+            long deadline = options.Rules.EarliestDeadline(arrivedMs, span.IsSegmentRoot);
             // Grown too large: to be looked at once the clock is at this span.
-            if (_sizes.Add(span.Trace, span.PayloadLength)) deadline = Math.Min(deadline, span.StreamTimeMs - 1);
+            if (_sizes.Add(span.Trace, span.PayloadLength)) deadline = Math.Min(deadline, arrivedMs - 1);
             group.DeadlineMs = Math.Min(group.DeadlineMs, deadline);
         }
     }

@@ -5,7 +5,10 @@ using Sheaf.Redis.Resp;
 
 namespace Sheaf.Redis;
 
-/// <summary>The value of a shard's <c>stored</c> key: <c>OFFSET CLOCK SHARDS SOURCE</c>.</summary>
+/// <summary>
+/// The value of a shard's <c>stored</c> key: <c>OFFSET CLOCK SHARDS SOURCE</c>. The clock is <c>MS:LEAPT:AHEAD:AHEADMS</c> (<see cref="StreamClock"/>); of what was written by earlier
+/// versions, only the first number.
+/// </summary>
 /// <param name="Shards">How many shards the input was dealt to: with another number traces have other shards.</param>
 /// <param name="Source">What was read.</param>
 public sealed record StoredMark(StoredPosition Position, int Shards, string Source)
@@ -16,7 +19,7 @@ public sealed record StoredMark(StoredPosition Position, int Shards, string Sour
         string[] parts = text.Split(' ', 4);
         return parts.Length == 4
             && long.TryParse(parts[0], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long offset)
-            && long.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long clock)
+            && TryParseClock(parts[1], out StreamClock clock)
             && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int shards)
             ? new StoredMark(new StoredPosition(offset, clock), shards, parts[3])
             : null;
@@ -32,5 +35,23 @@ public sealed record StoredMark(StoredPosition Position, int Shards, string Sour
             ?? throw new ConfigurationException($"{address}: {Encoding.ASCII.GetString(keys.Stored)} holds '{text}', which no version of Sheaf has written that this one knows; remove the key if nothing of value is buffered");
     }
 
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Position.Offset} {Position.ClockMs} {Shards} {Source}");
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Position.Offset} {Position.Clock.Ms}:{Position.Clock.LeaptMs}:{Position.Clock.Ahead}:{Position.Clock.AheadMs} {Shards} {Source}");
+
+    private static bool TryParseClock(string text, out StreamClock clock)
+    {
+        clock = default;
+        string[] parts = text.Split(':');
+        if (!TryParse(parts[0], out long ms)) return false;
+        clock = new StreamClock(ms);
+        if (parts.Length == 1) return true;
+        if (parts.Length != 4 || !TryParse(parts[1], out long leapt) || !TryParse(parts[3], out long aheadMs)
+            || !ulong.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out ulong ahead))
+            return false;
+        clock = new StreamClock(ms, leapt, ahead, aheadMs);
+        return true;
+
+        static bool TryParse(string number, out long value) => long.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
+    }
 }

@@ -43,7 +43,7 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
         Log.Assigned(logger, shard, source, stored.Offset + 1, settled.Count);
     }
 
-    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs) => pipeline.BeIdle(shard, assignment, readThrough, idleMs);
+    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs) => pipeline.BeIdle(shard, assignment, readThrough, idleMs, nowMs);
 
     public long ReadOnFrom(ShardId shard) => buffer.ReadOnFrom(shard);
 

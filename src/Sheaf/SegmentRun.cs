@@ -80,7 +80,10 @@ internal sealed class SegmentRun : IAsyncDisposable
         };
         _pipeline = new IngestPipeline(
             options, input.Source, _buffer.IngestClient, _control, _counters, _deadLetters, () => SettingsNow().Ingest, _gate,
-            shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell);
+            shard => _signals[shard.Value % _signals.Length].Set(), context.Time, faults.Own, _trouble.Tell)
+        {
+            FarAhead = new FarAheadWarning(input.Source.Name, _counters, context.Logs.CreateLogger("Sheaf.Ingesting"), context.Time).Tell,
+        };
     }
 
     /// <summary>Runs the plan to its end, or to a clean stop.</summary>

@@ -21,10 +21,10 @@ public sealed record ClosedSegment(SpanId SegmentId, bool HasRoot, FlushReason R
 public sealed record AssemblyOutcome(ClosedSegment[] Segments, int[] Duplicates, long NextDeadlineMs)
 {
     /// <summary>Runs the assembler and copies what it gave.</summary>
-    public static AssemblyOutcome By(SegmentAssembler assembler, BufferedSpan[] spans, long clockMs, FlushReason? closeAll)
+    public static AssemblyOutcome By(SegmentAssembler assembler, BufferedSpan[] spans, long clockMs, FlushReason? closeAll, long leaptMs = 0)
     {
         AssembledTrace result = new();
-        assembler.Assemble(spans, clockMs, closeAll, result);
+        assembler.Assemble(spans, clockMs, leaptMs, closeAll, result);
         List<ClosedSegment> segments = [];
         foreach (ref readonly AssembledSegment s in result.Segments)
         {

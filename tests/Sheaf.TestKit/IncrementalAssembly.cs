@@ -30,10 +30,10 @@ public sealed class IncrementalAssembly(SegmentRules rules)
     }
 
     /// <summary>One flush.</summary>
-    public void Flush(long clockMs, FlushReason? closeAll = null)
+    public void Flush(long clockMs, FlushReason? closeAll = null, long leaptMs = 0)
     {
         BufferedSpan[] spans = [.. _buffered];
-        AssemblyOutcome outcome = AssemblyOutcome.By(_assembler, spans, clockMs, closeAll);
+        AssemblyOutcome outcome = AssemblyOutcome.By(_assembler, spans, clockMs, closeAll, leaptMs);
         foreach (ClosedSegment segment in outcome.Segments)
         {
             Segments.Add(segment.Describe(spans));

@@ -47,6 +47,19 @@ public static class RandomTrace
         return spans;
     }
 
+    /// <summary>Lets the clock leap between spans, and single spans be ahead of it. Answers with what it has leapt over in the end.</summary>
+    public static long Leap(Random random, BufferedSpan[] spans)
+    {
+        long leapt = 0;
+        foreach (ref BufferedSpan span in spans.AsSpan())
+        {
+            if (random.Next(5) == 0) leapt += random.Next(200);
+            span.LeaptMs = leapt + (random.Next(5) == 0 ? random.Next(1_000) : 0);
+            span.StreamTimeMs += span.LeaptMs;
+        }
+        return leapt + (random.Next(3) == 0 ? random.Next(200) : 0);
+    }
+
     private static BufferedSpan Span(Random random, int index, ulong id, int ids)
     {
         bool isRoot = random.Next(6) == 0;

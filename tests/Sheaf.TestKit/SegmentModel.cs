@@ -20,15 +20,15 @@ public sealed class SegmentModel
         (_rules, _spans, _parents) = (rules, spans, new int?[spans.Length]);
 
     /// <summary>As <see cref="SegmentAssembler.Assemble"/>.</summary>
-    public static AssemblyOutcome Assemble(SegmentRules rules, BufferedSpan[] spans, long clockMs, FlushReason? closeAll) =>
-        new SegmentModel(rules, spans).Run(clockMs, closeAll);
+    public static AssemblyOutcome Assemble(SegmentRules rules, BufferedSpan[] spans, long clockMs, FlushReason? closeAll, long leaptMs = 0) =>
+        new SegmentModel(rules, spans).Run(clockMs, leaptMs, closeAll);
 
-    private AssemblyOutcome Run(long clockMs, FlushReason? closeAll)
+    private AssemblyOutcome Run(long clockMs, long leaptMs, FlushReason? closeAll)
     {
         List<int> duplicates = [];
         for (int i = 0; i < _spans.Length; i++)
         {
-            CloseDue(_spans[i].StreamTimeMs);
+            CloseDue(_spans[i].StreamTimeMs, ElapsedMs(i));
             if (IsDuplicate(i))
             {
                 duplicates.Add(i);
@@ -39,12 +39,12 @@ public sealed class SegmentModel
             if (grown.Spans.Sum(s => (long)_spans[s].PayloadLength) > _rules.MaxSegmentBytes)
                 Close(grown, FlushReason.MaxBytes, _spans[i].StreamTimeMs);
         }
-        CloseDue(clockMs);
+        CloseDue(clockMs, clockMs - leaptMs);
         if (closeAll is { } reason)
         {
             foreach (OpenSegment segment in OpenSegments()) Close(segment, reason, segment.DeadlineMs);
         }
-        long next = OpenSegments().Select(segment => segment.DeadlineMs).DefaultIfEmpty(SegmentRules.Never).Min();
+        long next = OpenSegments().Select(segment => Math.Min(segment.DeadlineMs, segment.ElapsedDeadlineMs + leaptMs)).DefaultIfEmpty(SegmentRules.Never).Min();
         ClosedSegment[] closed = [.. _closed.OrderBy(s => s.DeadlineMs).ThenBy(s => s.SegmentId).ThenBy(s => s.Members[0])];
         return new AssemblyOutcome(closed, [.. duplicates], next);
     }
@@ -56,12 +56,15 @@ public sealed class SegmentModel
             && _spans[open].PayloadHash == _spans[span].PayloadHash
             && _spans[open].PayloadLength == _spans[span].PayloadLength);
 
+    // The time that had elapsed in the shard when the span came.
+    private long ElapsedMs(int span) => _spans[span].StreamTimeMs - _spans[span].LeaptMs;
+
     // Rule 4: a span that comes exactly at the deadline still belongs.
-    private void CloseDue(long timeMs)
+    private void CloseDue(long timeMs, long elapsedMs)
     {
         foreach (OpenSegment segment in OpenSegments())
         {
-            if (segment.DeadlineMs < timeMs) Close(segment, segment.Reason, segment.DeadlineMs);
+            if (segment.DeadlineMs < timeMs || segment.ElapsedDeadlineMs < elapsedMs) Close(segment, segment.Reason, segment.DeadlineMs);
         }
     }
 
@@ -84,7 +87,8 @@ public sealed class SegmentModel
             long first = spans.Min(i => _spans[i].StreamTimeMs);
             long newest = spans.Max(i => _spans[i].StreamTimeMs);
             long deadline = _rules.Deadline(first, newest, rootBuffered, out FlushReason reason);
-            segments.Add(new OpenSegment(group.Key, deadline, reason, spans));
+            long elapsedDeadline = _rules.Deadline(spans.Min(ElapsedMs), spans.Max(ElapsedMs), rootBuffered, out _);
+            segments.Add(new OpenSegment(group.Key, deadline, elapsedDeadline, reason, spans));
         }
         return segments;
     }
@@ -122,5 +126,5 @@ public sealed class SegmentModel
     // Rule 1; the rest of it is the parser's.
     private SpanId EffectiveParent(int span) => _spans[span].IsSegmentRoot ? _spans[span].SpanId : _spans[span].EffectiveParent;
 
-    private sealed record OpenSegment(SpanId Id, long DeadlineMs, FlushReason Reason, int[] Spans);
+    private sealed record OpenSegment(SpanId Id, long DeadlineMs, long ElapsedDeadlineMs, FlushReason Reason, int[] Spans);
 }

@@ -16,8 +16,11 @@ public struct BufferedSpan
     /// <summary>Position in the shard's input; two buffered spans with one position are one delivery (rule 7).</summary>
     public long SourceOffset;
 
-    /// <summary>Stream time in ms.</summary>
+    /// <inheritdoc cref="TraceSpan.StreamTimeMs"/>
     public long StreamTimeMs;
+
+    /// <inheritdoc cref="TraceSpan.LeaptMs"/>
+    public long LeaptMs;
 
     /// <inheritdoc cref="TraceSpan.PayloadHash"/>
     public ulong PayloadHash;

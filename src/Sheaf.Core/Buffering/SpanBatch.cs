@@ -2,13 +2,18 @@ using Sheaf.Spans;
 
 namespace Sheaf.Buffering;
 
-/// <summary>A place in a shard's input up to which everything is stored, and the shard's stream time there.</summary>
+/// <summary>A place in a shard's input up to which everything is stored, and the shard's clock there.</summary>
 /// <param name="Offset">Kafka offset, or line number in a file. <see cref="BeforeFirst"/>: nothing is.</param>
-/// <param name="ClockMs"><see cref="long.MinValue"/> where no span has come yet.</param>
-public readonly record struct StoredPosition(long Offset, long ClockMs)
+public readonly record struct StoredPosition(long Offset, StreamClock Clock)
 {
     /// <summary>Nothing is stored.</summary>
-    public static readonly StoredPosition BeforeFirst = new(-1, long.MinValue);
+    public static readonly StoredPosition BeforeFirst = new(-1, StreamClock.NotStarted);
+
+    /// <summary>A place where nothing is ahead of the clock.</summary>
+    public StoredPosition(long offset, long clockMs)
+        : this(offset, new StreamClock(clockMs))
+    {
+    }
 }
 
 /// <summary>
@@ -34,8 +39,8 @@ public sealed class SpanBatch
     /// </summary>
     public StoredPosition Through { get; set; }
 
-    /// <summary>The shard's stream time before the batch, in ms; <see cref="long.MinValue"/> where no span has come yet. Set by the ingest pipeline.</summary>
-    public long ClockBeforeMs { get; set; } = long.MinValue;
+    /// <summary>The shard's clock before the batch. Set by the ingest pipeline.</summary>
+    public StreamClock ClockBefore { get; set; } = StreamClock.NotStarted;
 
     public Span<TraceSpan> Spans => _spans.AsSpan(0, Count);
 

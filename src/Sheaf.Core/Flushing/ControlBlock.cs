@@ -44,7 +44,7 @@ public enum WorkerPhase : long
 /// </remarks>
 public sealed unsafe class ControlBlock : IDisposable
 {
-    private const long Magic = 0x53_48_45_41_46_00_00_02; // "SHEAF", and the version of the layout
+    private const long Magic = 0x53_48_45_41_46_00_00_03; // "SHEAF", and the version of the layout
     private const int HeadCells = 16;
     private const int CellsPerWorker = 16; // two cache lines: neighbours are prefetched in pairs
     private const int CellsPerShard = 32; // the worker's half and the ingest side's
@@ -138,7 +138,7 @@ public sealed unsafe class ControlBlock : IDisposable
     {
         for (int s = 0; s < ShardCount; s++)
         {
-            Shard(new ShardId(s)).ClockMs = long.MinValue;
+            Shard(new ShardId(s)).ClockMs = StreamClock.None;
             Shard(new ShardId(s)).FlushedThroughMs = long.MinValue;
             Shard(new ShardId(s)).StoredThrough = StoredPosition.BeforeFirst.Offset;
         }
@@ -328,6 +328,15 @@ public readonly unsafe struct ShardCells
         set => Volatile.Write(ref _at[IngestHalf], value);
     }
 
+    /// <summary>
+    /// How much of <see cref="ClockMs"/> was leapt over. Moves before it; whoever reads both reads it afterwards. Writer: the ingest pipeline.
+    /// </summary>
+    public long LeaptMs
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 6]);
+        set => Volatile.Write(ref _at[IngestHalf + 6], value);
+    }
+
     /// <summary>Also flush the oldest segments early: the buffer is full. Writer: the ingest pipeline.</summary>
     public bool FlushOldest
     {
@@ -446,6 +455,9 @@ public readonly unsafe struct ShardCells
         get => Volatile.Read(ref _at[15]);
         set => Volatile.Write(ref _at[15], value);
     }
+
+    /// <summary>Publishes the shard's clock. Writer: the ingest pipeline.</summary>
+    public void SetClock(in StreamClock clock) => (LeaptMs, ClockMs) = (clock.LeaptMs, clock.Ms);
 
     /// <summary>Segments produced, by the reason they closed. Writer: the worker.</summary>
     public long Segments(FlushReason reason) => Volatile.Read(ref _at[FirstReason + (int)reason]);

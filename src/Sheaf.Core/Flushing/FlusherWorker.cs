@@ -231,6 +231,7 @@ public sealed class FlusherWorker
     {
         ShardCells cells = _control.Shard(shard);
         long clock = cells.ClockMs;
+        long leapt = cells.LeaptMs;
         bool drain = command == WorkerCommand.Drain;
         bool oldest = !drain && cells.FlushOldest;
         if (clock == long.MinValue || (clock == cells.FlushedThroughMs && !drain && !oldest)) return false;
@@ -249,7 +250,7 @@ public sealed class FlusherWorker
         int done = 0, removed = 0;
         while (done < _claim.TraceCount)
         {
-            done = await ProduceTracesAsync(done, clock, closeAll, options, cancel);
+            done = await ProduceTracesAsync(done, clock, leapt, closeAll, options, cancel);
             // A transaction costs the same whatever is in it: so one for the whole claim. Otherwise what is produced is removed while it is still in the processor's cache.
             if (_sink.IsTransactional && done < _claim.TraceCount) continue;
             await RemoveAsync(removed..done, cancel);
@@ -263,10 +264,10 @@ public sealed class FlusherWorker
     }
 
     /// <summary>Assembles, writes and produces claimed traces from this one on, as many as make a good batch. Returns the next one.</summary>
-    private async ValueTask<int> ProduceTracesAsync(int first, long clock, FlushReason? closeAll, FlusherOptions options, CancellationToken cancel)
+    private async ValueTask<int> ProduceTracesAsync(int first, long clock, long leapt, FlushReason? closeAll, FlusherOptions options, CancellationToken cancel)
     {
         Beat(WorkerPhase.Assembling);
-        int end = Assemble(first, clock, closeAll, options.ProduceBytes, out int toWrite);
+        int end = Assemble(first, clock, leapt, closeAll, options.ProduceBytes, out int toWrite);
         await AliveAsync(_buffer.ReadPayloadsAsync(_claim, _toWrite.AsMemory(0, toWrite), cancel), cancel);
         for (int trace = first; trace < end; trace++)
         {
@@ -295,7 +296,7 @@ public sealed class FlusherWorker
         _faults?.Invoke(FaultPoint.AfterRemove);
     }
 
-    private int Assemble(int first, long clock, FlushReason? closeAll, int produceBytes, out int toWrite)
+    private int Assemble(int first, long clock, long leapt, FlushReason? closeAll, int produceBytes, out int toWrite)
     {
         toWrite = 0;
         long bytes = 0;
@@ -306,7 +307,7 @@ public sealed class FlusherWorker
             AssembledTrace assembled = _assembled[trace - first];
             ref ClaimedTrace claimed = ref _claim.Traces[trace];
             ReadOnlySpan<BufferedSpan> spans = _claim.SpansOf(claimed);
-            _assembler.Assemble(spans, clock, closeAll, assembled);
+            _assembler.Assemble(spans, clock, leapt, closeAll, assembled);
 
             claimed.NextDeadlineMs = assembled.NextDeadlineMs;
             Span<bool> removed = _claim.Removed.Slice(claimed.FirstSpan, claimed.SpanCount);

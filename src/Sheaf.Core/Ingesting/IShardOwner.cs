@@ -31,7 +31,8 @@ public interface IShardOwner
     /// told at any time, from the thread that reads; it counts where the shard is here under this assignment and all that was read is stored.
     /// </summary>
     /// <param name="readThrough">The offset of the last message that was read.</param>
-    void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs);
+    /// <param name="nowMs">The time of the day, what may be on its way allowed for.</param>
+    void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs);
 
     /// <summary>The offset of the first message that has to be read again should the process end now: what may be committed.</summary>
     long ReadOnFrom(ShardId shard);

@@ -11,6 +11,7 @@ public sealed class IngestCounters(int shards)
     private readonly long[] _deadLetters = new long[shards];
     private readonly long[] _dropped = new long[shards];
     private readonly long[] _losses = new long[shards];
+    private readonly long[] _farAhead = new long[shards];
 
     /// <summary>Messages read, good or bad.</summary>
     public long Received(ShardId shard) => Volatile.Read(ref _received[shard.Value]);
@@ -29,6 +30,11 @@ public sealed class IngestCounters(int shards)
 
     /// <summary>How often the buffer was found to have lost what it held.</summary>
     public long Losses(ShardId shard) => Volatile.Read(ref _losses[shard.Value]);
+
+    /// <summary>Messages whose timestamps are far ahead of those of most others.</summary>
+    public long FarAhead(ShardId shard) => Volatile.Read(ref _farAhead[shard.Value]);
+
+    internal void CountFarAhead(ShardId shard, long messages) => Add(_farAhead, shard, messages);
 
     public void CountLoss(ShardId shard) => Add(_losses, shard, 1);
 

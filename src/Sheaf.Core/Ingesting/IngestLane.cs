@@ -94,7 +94,7 @@ internal sealed class IngestLane
                 continue;
             }
             span.SourceOffset = message.SourceOffset;
-            span.StreamTimeMs = message.TimestampMs == InputMessage.NoTimestamp ? span.ReceivedMs : message.TimestampMs;
+            span.StreamTimeMs = Math.Clamp(message.TimestampMs == InputMessage.NoTimestamp ? span.ReceivedMs : message.TimestampMs, 0, StreamClock.LatestMs);
             span.PayloadStart = message.Start;
             span.PayloadLength = message.Length;
             Batches[shard.Value].Add() = span;
@@ -119,17 +119,6 @@ internal sealed class IngestLane
 
     // A block's dead letters are written before anything of it is stored for its first shard.
     private bool IsToldAlready(in InputMessage message) => message.SourceOffset <= _storedThrough[(Block.Shard ?? new ShardId(0)).Value];
-
-    /// <summary>Makes the stream times of a batch a running maximum from the shard's clock on. Returns the clock after it.</summary>
-    public static long SetStreamTimes(SpanBatch batch, long clock)
-    {
-        foreach (ref TraceSpan span in batch.Spans)
-        {
-            if (span.StreamTimeMs > clock) clock = span.StreamTimeMs;
-            else span.StreamTimeMs = clock;
-        }
-        return clock;
-    }
 }
 
 /// <summary>What a block held for a shard.</summary>

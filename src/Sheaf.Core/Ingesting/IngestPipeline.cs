@@ -34,6 +34,9 @@ public sealed class IngestPipeline : IDisposable
 
     private readonly CancellationTokenSource _impatient; // some time after the stop
 
+    /// <summary>Told of a shard whose messages are in part far ahead of the others, and how far (ms): as often as a block shows it.</summary>
+    public Action<ShardId, long>? FarAhead { get; init; }
+
     private readonly SemaphoreSlim _reading = new(1, 1);
     private readonly ShardIntake[] _intakes;
     private readonly BlockClocks[] _clocksByBlock;
@@ -71,9 +74,9 @@ public sealed class IngestPipeline : IDisposable
         {
             ShardCells cells = control.Shard(new ShardId(s));
             cells.StoredThrough = options.Stored[s].Offset;
-            cells.ClockMs = options.Stored[s].ClockMs;
+            cells.SetClock(options.Stored[s].Clock);
         }
-        _intakes = [.. Enumerable.Range(0, options.Shards).Select(_ => new ShardIntake())];
+        _intakes = [.. Enumerable.Range(0, options.Shards).Select(s => new ShardIntake(s < options.Stored.Count ? options.Stored[s].Clock : StreamClock.NotStarted))];
         _clocksByBlock = [.. Enumerable.Range(0, options.LeadBlocks).Select(_ => new BlockClocks())];
     }
 
@@ -89,6 +92,7 @@ public sealed class IngestPipeline : IDisposable
         try
         {
             await Task.WhenAll(lanes);
+            if (_ended) LetClocksReachTheEnd();
         }
         catch
         {
@@ -116,8 +120,8 @@ public sealed class IngestPipeline : IDisposable
             ShardCells cells = _control.Shard(shard);
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(assignment, Math.Abs(cells.Assignment));
             cells.StoredThrough = stored.Offset;
-            cells.ClockMs = stored.ClockMs;
-            intake.MessageClockMs = stored.ClockMs;
+            cells.SetClock(stored.Clock);
+            intake.Begin(stored.Clock);
             intake.Settled = settled;
             cells.Assignment = assignment;
         }
@@ -149,17 +153,20 @@ public sealed class IngestPipeline : IDisposable
     /// span that is still on its way; does not wait, and takes no part in the way of the blocks. One thread for each shard.
     /// </summary>
     /// <param name="readThrough">The offset of the last message that its source has handed on under this assignment, or before it.</param>
-    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs)
+    /// <param name="nowMs">The time of the day, as far as that is to be allowed for: timestamps from before are believed now, since nothing outvotes them.</param>
+    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs)
     {
         ShardIntake intake = _intakes[shard.Value];
         if (!intake.Owning.Wait(0)) return; // a block of it is being stored, or it comes or goes just now
         try
         {
             ShardCells cells = _control.Shard(shard);
-            if (!IsCurrent(assignment, shard) || cells.StoredThrough != readThrough || intake.MessageClockMs == long.MinValue) return;
-            long clock = intake.MessageClockMs + idleMs;
-            if (clock <= cells.ClockMs) return;
-            cells.ClockMs = clock;
+            if (!IsCurrent(assignment, shard) || cells.StoredThrough != readThrough || intake.Clock.Ms == StreamClock.None) return;
+            intake.MessageClock = intake.MessageClock.Believe(nowMs);
+            StreamClock clock = intake.MessageClock.After(idleMs);
+            if (clock.Ms <= intake.Clock.Ms) return;
+            intake.Clock = clock;
+            cells.SetClock(clock);
         }
         finally
         {
@@ -184,6 +191,27 @@ public sealed class IngestPipeline : IDisposable
     /// <param name="Patience">That, or the run was told to stop some time ago and the buffer, or the output for dead letters, still does not answer.</param>
     /// <param name="Stop">The run was told to stop: nothing more is read, what was read is stored.</param>
     private readonly record struct LaneEnds(CancellationToken Abort, CancellationToken Patience, CancellationToken Stop);
+
+    /// <summary>The input has ended: nothing outvotes any more what its spans say of the time.</summary>
+    private void LetClocksReachTheEnd()
+    {
+        for (int s = 0; s < _options.Shards; s++)
+        {
+            ShardIntake intake = _intakes[s];
+            ShardCells cells = _control.Shard(new ShardId(s));
+            if (cells.Assignment != 0 || intake.NewestMs <= intake.Clock.Ms) continue;
+            intake.Clock = new StreamClock(intake.NewestMs, intake.Clock.LeaptMs + (intake.NewestMs - intake.Clock.Ms), 0, 0);
+            cells.SetClock(intake.Clock);
+            _clockMoved(new ShardId(s));
+        }
+    }
+
+    private static long NewestOf(SpanBatch batch)
+    {
+        long newest = StreamClock.None;
+        foreach (ref readonly TraceSpan span in batch.Spans) newest = Math.Max(newest, span.StreamTimeMs);
+        return newest;
+    }
 
     private async Task RunLaneAsync(CancellationTokenSource abort, CancellationToken stop)
     {
@@ -281,11 +309,13 @@ public sealed class IngestPipeline : IDisposable
         if (s == lane.Shards.First && !await TryWriteDeadLettersAsync(lane, limits, ends)) return;
         long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
         ShardCells cells = _control.Shard(shard);
+        ShardIntake intake = _intakes[s];
         SpanBatch batch = lane.Batches[s];
         if (through > StoredThrough(s))
         {
-            batch.ClockBeforeMs = cells.ClockMs;
-            long clock = IngestLane.SetStreamTimes(batch, cells.ClockMs);
+            batch.ClockBefore = intake.Clock;
+            StreamClock clock = intake.Clock.Follow(batch, ref intake.FarAhead);
+            if (batch.Count > 0) intake.NewestMs = Math.Max(intake.NewestMs, NewestOf(batch));
             if (lane.Settled.Count > 0) batch.Remove(lane.Settled);
             batch.Through = new StoredPosition(through, clock);
             if (!await TryStoreAsync(lane.Block, batch, ends)) return;
@@ -294,11 +324,16 @@ public sealed class IngestPipeline : IDisposable
             cells.StoredSpans += batch.Count;
             cells.StoredBytes += lane.Tallies[s].Bytes;
             cells.StoredThrough = through;
-            cells.ClockMs = clock;
-            _intakes[s].MessageClockMs = clock;
-            if (through >= _intakes[s].Settled.Highest) _intakes[s].Settled = SettledOffsets.None;
+            cells.SetClock(clock);
+            intake.Clock = intake.MessageClock = clock;
+            if (through >= intake.Settled.Highest) intake.Settled = SettledOffsets.None;
             _faults?.Invoke(FaultPoint.AfterClock);
             if (batch.Count > 0) _clockMoved(shard);
+            if (intake.FarAhead.TryTake(out long messages, out long mostMs))
+            {
+                _counters.CountFarAhead(shard, messages);
+                FarAhead?.Invoke(shard, mostMs);
+            }
         }
         if (lane.Tallies[s].Dropped > 0) _counters.CountDropped(shard, lane.Tallies[s].Dropped, lane.Tallies[s].DroppedBytes);
     }
@@ -503,7 +538,7 @@ public sealed class IngestPipeline : IDisposable
     }
 
     /// <summary>The way into one shard.</summary>
-    private sealed class ShardIntake : IDisposable
+    private sealed class ShardIntake(StreamClock clock) : IDisposable
     {
         private volatile SettledOffsets _settled = SettledOffsets.None;
 
@@ -526,8 +561,17 @@ public sealed class IngestPipeline : IDisposable
         /// <summary>Held while something is stored, and while the shard comes to this process.</summary>
         public SemaphoreSlim Owning { get; } = new(1, 1);
 
+        /// <summary>What the clock has come to. Owned by the holder of <see cref="Owning"/>.</summary>
+        public StreamClock Clock { get; set; } = clock;
+
         /// <summary>The clock behind the last block with messages: an idle shard's clock goes on from there. Owned by the holder of <see cref="Owning"/>.</summary>
-        public long MessageClockMs { get; set; } = long.MinValue;
+        public StreamClock MessageClock { get; set; } = clock;
+
+        /// <summary>The latest stream time of a span. Owned by the holder of <see cref="Owning"/>.</summary>
+        public long NewestMs { get; set; } = clock.Ms;
+
+        /// <summary>Owned by the holder of <see cref="Owning"/>.</summary>
+        public FarAheadMessages FarAhead;
 
         /// <summary>Of a file, whose shards share their input, that of the first shard counts. Owned by the holder of <see cref="Owning"/>.</summary>
         public DeadLetterTally DeadLetters { get; } = new();
@@ -540,6 +584,9 @@ public sealed class IngestPipeline : IDisposable
 
         /// <summary>Since when, as a timestamp. Owned by the holder of <see cref="Owning"/>.</summary>
         public long RefusedSince { get; set; }
+
+        /// <summary>The shard begins anew, with this clock.</summary>
+        public void Begin(StreamClock at) => (Clock, MessageClock, NewestMs, FarAhead) = (at, at, at.Ms, default);
 
         public void Dispose() => Owning.Dispose();
     }

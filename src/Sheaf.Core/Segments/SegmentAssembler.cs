@@ -63,6 +63,8 @@ public sealed class SegmentAssembler(SegmentRules rules)
         public int FirstSpan;
         public long FirstMs;
         public long NewestMs;
+        public long FirstElapsedMs;
+        public long NewestElapsedMs;
         public long Bytes;
 
         /// <summary>The deadline under which it stands in the queue. Never later than its real one, which later spans may have pushed on.</summary>
@@ -104,18 +106,23 @@ public sealed class SegmentAssembler(SegmentRules rules)
     private bool _offsetsKept;
     private bool _namesakesKept;
     private long _highestOffset;
+    private bool _hasLeaps; // the clock has leapt between spans of the trace, or since: then the elapsed time counts by itself
+    private long _earliestElapsedMs; // no open group's deadline in elapsed time is earlier; kept where there are leaps
 
     /// <summary>Assembles one trace.</summary>
-    /// <param name="spans">The buffered spans of one trace in input order; stream times never decrease.</param>
+    /// <param name="spans">The buffered spans of one trace in input order; their elapsed times (stream time less what was leapt over) never decrease.</param>
     /// <param name="clockMs">The shard's stream time: a segment closes when this is past its deadline.</param>
+    /// <param name="leaptMs">How much of the clock was leapt over: a segment closes also when the rest, the elapsed time, is past its deadline.</param>
     /// <param name="closeAll">When given, whatever is still open closes too, for this reason.</param>
-    public void Assemble(ReadOnlySpan<BufferedSpan> spans, long clockMs, FlushReason? closeAll, AssembledTrace result)
+    public void Assemble(ReadOnlySpan<BufferedSpan> spans, long clockMs, long leaptMs, FlushReason? closeAll, AssembledTrace result)
     {
         Begin(spans.Length);
         result.Reset();
         for (int i = 0; i < spans.Length; i++)
         {
-            CloseDue(spans[i].StreamTimeMs);
+            ref readonly BufferedSpan span = ref spans[i];
+            _hasLeaps |= span.LeaptMs != spans[0].LeaptMs;
+            CloseDue(span.StreamTimeMs, span.StreamTimeMs - span.LeaptMs);
             if (IsSameDelivery(spans, i))
             {
                 _groupOf[i] = None;
@@ -127,9 +134,15 @@ public sealed class SegmentAssembler(SegmentRules rules)
                 result.AddDuplicate(i);
             }
         }
-        CloseDue(clockMs);
+        _hasLeaps |= spans.Length > 0 && leaptMs != spans[0].LeaptMs;
+        CloseDue(clockMs, clockMs - leaptMs);
         if (closeAll is { } reason) CloseRest(reason);
         result.NextDeadlineMs = TryPeekEarliest(out _, out long next, out _) ? next : SegmentRules.Never;
+        if (_hasLeaps && result.NextDeadlineMs != SegmentRules.Never)
+        {
+            CloseElapsed(clockMs - leaptMs); // closes nothing more: it finds the earliest
+            result.NextDeadlineMs = Math.Min(result.NextDeadlineMs, _earliestElapsedMs + leaptMs);
+        }
         if (_closedCount > 0) WriteSegments(spans, result);
     }
 
@@ -152,6 +165,8 @@ public sealed class SegmentAssembler(SegmentRules rules)
         _offsetsKept = false;
         _namesakesKept = false;
         _highestOffset = long.MinValue;
+        _hasLeaps = false;
+        _earliestElapsedMs = long.MinValue;
     }
 
     /// <summary>Rule 7, second half: was a span from this source position seen in this trace? Positions grow, but for what is delivered again.</summary>
@@ -352,7 +367,11 @@ public sealed class SegmentAssembler(SegmentRules rules)
     private int AddGroup()
     {
         int group = _groupCount++;
-        _groups[group] = new Group { Parent = group, Closed = None, FirstSpan = int.MaxValue, FirstMs = long.MaxValue, QueuedMs = long.MaxValue };
+        _groups[group] = new Group
+        {
+            Parent = group, Closed = None, FirstSpan = int.MaxValue, FirstMs = long.MaxValue, NewestMs = long.MinValue,
+            FirstElapsedMs = long.MaxValue, NewestElapsedMs = long.MinValue, QueuedMs = long.MaxValue,
+        };
         return group;
     }
 
@@ -375,24 +394,28 @@ public sealed class SegmentAssembler(SegmentRules rules)
         kept.Count += lost.Count;
         kept.Bytes += lost.Bytes;
         kept.FirstMs = Math.Min(kept.FirstMs, lost.FirstMs);
+        kept.NewestMs = Math.Max(kept.NewestMs, lost.NewestMs);
+        kept.FirstElapsedMs = Math.Min(kept.FirstElapsedMs, lost.FirstElapsedMs);
+        kept.NewestElapsedMs = Math.Max(kept.NewestElapsedMs, lost.NewestElapsedMs);
         kept.FirstSpan = Math.Min(kept.FirstSpan, lost.FirstSpan);
     }
 
     private void Grow(int index, int spanIndex, in BufferedSpan span)
     {
         ref Group group = ref _groups[index];
-        if (group.Count++ == 0)
-        {
-            group.FirstSpan = spanIndex;
-            group.FirstMs = span.StreamTimeMs;
-        }
-        group.NewestMs = span.StreamTimeMs;
+        if (group.Count++ == 0) group.FirstSpan = spanIndex;
+        long elapsed = span.StreamTimeMs - span.LeaptMs;
+        group.FirstMs = Math.Min(group.FirstMs, span.StreamTimeMs);
+        group.NewestMs = Math.Max(group.NewestMs, span.StreamTimeMs);
+        group.FirstElapsedMs = Math.Min(group.FirstElapsedMs, elapsed);
+        group.NewestElapsedMs = Math.Max(group.NewestElapsedMs, elapsed);
         group.Bytes += span.PayloadLength;
         if (group.Bytes > rules.MaxSegmentBytes)
         {
             Close(index, FlushReason.MaxBytes, span.StreamTimeMs);
             return;
         }
+        if (_hasLeaps) _earliestElapsedMs = Math.Min(_earliestElapsedMs, ElapsedDeadlineOf(in group));
         long deadline = DeadlineOf(in group, out _);
         if (deadline >= group.QueuedMs) return;
         group.QueuedMs = deadline;
@@ -402,14 +425,37 @@ public sealed class SegmentAssembler(SegmentRules rules)
     private long DeadlineOf(in Group group, out FlushReason reason) =>
         rules.Deadline(group.FirstMs, group.NewestMs, group.Top == Top.Root, out reason);
 
+    private long ElapsedDeadlineOf(in Group group) => rules.Deadline(group.FirstElapsedMs, group.NewestElapsedMs, group.Top == Top.Root, out _);
+
     /// <summary>Rule 4: closes what has its deadline before this time. A span that comes exactly at the deadline still belongs.</summary>
-    private void CloseDue(long timeMs)
+    /// <param name="elapsedMs">The same for the deadline in elapsed time. Without leaps both are one.</param>
+    private void CloseDue(long timeMs, long elapsedMs)
     {
         while (_queue.TryPeek(out _, out long queued) && queued < timeMs
             && TryPeekEarliest(out int group, out long deadline, out FlushReason reason) && deadline < timeMs)
         {
             _queue.Dequeue();
             Close(group, reason, deadline);
+        }
+        if (_hasLeaps && _earliestElapsedMs < elapsedMs) CloseElapsed(elapsedMs);
+    }
+
+    private void CloseElapsed(long elapsedMs)
+    {
+        _earliestElapsedMs = SegmentRules.Never;
+        for (int index = 0; index < _groupCount; index++)
+        {
+            ref Group group = ref _groups[index];
+            if (group.Parent != index || group.Closed != None) continue;
+            long elapsedDeadline = ElapsedDeadlineOf(in group);
+            if (elapsedDeadline >= elapsedMs)
+            {
+                _earliestElapsedMs = Math.Min(_earliestElapsedMs, elapsedDeadline);
+                continue;
+            }
+            // What is told of the segment follows from its spans alone, whenever it is looked at.
+            long deadline = DeadlineOf(in group, out FlushReason reason);
+            Close(index, reason, deadline);
         }
     }
 

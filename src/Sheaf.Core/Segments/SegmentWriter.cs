@@ -89,6 +89,7 @@ public sealed class SegmentWriter(SegmentRules rules)
         _flushId.Begin(trace.Key, segment.SegmentId, members.Length);
         long lowestOffset = long.MaxValue;
         long highestOffset = long.MinValue;
+        long firstMs = long.MaxValue, lastMs = long.MinValue;
         long payloadBytes = 0;
         foreach (int member in members)
         {
@@ -96,6 +97,8 @@ public sealed class SegmentWriter(SegmentRules rules)
             _flushId.Add(span);
             lowestOffset = Math.Min(lowestOffset, span.SourceOffset);
             highestOffset = Math.Max(highestOffset, span.SourceOffset);
+            firstMs = Math.Min(firstMs, span.StreamTimeMs);
+            lastMs = Math.Max(lastMs, span.StreamTimeMs);
             payloadBytes += span.PayloadLength;
             written += _splicer.Copy(buffer.Payload(claim, trace.FirstSpan + member), span.Edits, span.SpanId == segment.SegmentId, body[written..]);
             body[written++] = (byte)',';
@@ -122,8 +125,8 @@ public sealed class SegmentWriter(SegmentRules rules)
             SpanCount = members.Length,
             PayloadBytes = payloadBytes,
             MissingParents = missingParents,
-            FirstStoredMs = spans[members[0]].StreamTimeMs,
-            LastStoredMs = spans[members[^1]].StreamTimeMs,
+            FirstStoredMs = firstMs,
+            LastStoredMs = lastMs,
             Shard = claim.Shard,
             LowestOffset = lowestOffset,
             HighestOffset = highestOffset,

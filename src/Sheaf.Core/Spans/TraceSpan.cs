@@ -34,8 +34,18 @@ public struct TraceSpan
     /// <summary>Position of the message in its shard's input, never decreasing: a Kafka offset, a file's line number.</summary>
     public long SourceOffset;
 
-    /// <summary>The shard's stream time at this span, in milliseconds: a running maximum. Set by the ingest pipeline.</summary>
+    /// <summary>
+    /// The span's stream time, in milliseconds: the shard's clock at this span, or its own timestamp where that is so far ahead that the clock does not follow it. Set by the ingest pipeline.
+    /// </summary>
     public long StreamTimeMs;
+
+    /// <summary>
+    /// How much of its stream time no time has elapsed for in the shard: what the shard's clock has leapt over until now, and what this span is ahead of it. Set by the ingest pipeline.
+    /// </summary>
+    public long LeaptMs;
+
+    /// <summary>How far its stream time is ahead of the shard's clock. Set by the ingest pipeline.</summary>
+    public long AheadMs;
 
     /// <summary>Where the payload lies in the block it was read from.</summary>
     public int PayloadStart;

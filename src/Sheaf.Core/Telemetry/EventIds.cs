@@ -7,6 +7,8 @@ namespace Sheaf.Telemetry;
 public static class EventIds
 {
     // Ingesting 1000-1099
+    public const int MessagesFarAhead = 1000;
+
     // Flushing 1500-1599
 
     // Buffering 1200-1299

@@ -26,6 +26,7 @@ public sealed class SheafMetrics : IDisposable
         public const string CountSpans = "spans.buffer.process_spans.count_spans";
         public const string CountBytes = "spans.buffer.process_spans.count_bytes";
         public const string RootSpans = "spans.buffer.process_spans.num_is_root_spans";
+        public const string FarAhead = "spans.buffer.far_ahead";
         public const string DeadLetters = "spans.buffer.dead_letters";
         public const string DroppedSpans = "spans.buffer.dropped_spans";
         public const string DuplicateSpans = "spans.buffer.duplicate_spans";
@@ -123,6 +124,9 @@ public sealed class SheafMetrics : IDisposable
         Counter(Names.CountSpans, "{span}", "Messages received, good or bad.", ingest.Received);
         Counter(Names.CountBytes, "By", "Bytes of the messages received.", ingest.ReceivedBytes);
         Counter(Names.RootSpans, "{span}", "Segment roots among the spans stored.", ingest.SegmentRoots);
+        Counter(
+            Names.FarAhead, "{message}", "Messages with timestamps more than a minute ahead of those of most others: the clock of their producer is ahead. They count among the others as ever.",
+            ingest.FarAhead);
         Counter(Names.DeadLetters, "{message}", "Messages that cannot be used, stored as dead letters.", ingest.DeadLetters);
         Counter(Names.DroppedSpans, "{span}", "Spans dropped by a configured rule.", ingest.Dropped);
         Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);

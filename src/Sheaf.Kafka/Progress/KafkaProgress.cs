@@ -93,7 +93,7 @@ public sealed class KafkaProgress : IDisposable
     /// What is settled behind these offsets of the group, as whoever committed them has left it. Blocks.
     /// </summary>
     /// <param name="committed">Partitions with their committed offset and what it was committed with.</param>
-    internal Dictionary<int, (long ClockMs, SettledOffsets Settled)> Load(IReadOnlyList<PartitionOffset> committed, CancellationToken cancel)
+    internal Dictionary<int, (StreamClock Clock, SettledOffsets Settled)> Load(IReadOnlyList<PartitionOffset> committed, CancellationToken cancel)
     {
         var marks = new Dictionary<int, ProgressMark>();
         foreach (PartitionOffset offset in committed)
@@ -102,7 +102,7 @@ public sealed class KafkaProgress : IDisposable
             SetMark(offset.Partition, new ProgressMark(_time.GetUtcNow().ToUnixTimeMilliseconds(), 0), cancel);
             if (ProgressMark.Parse(offset.Metadata) is { } mark) marks[offset.Partition] = mark;
         }
-        var found = new Dictionary<int, (long, SettledOffsets)>();
+        var found = new Dictionary<int, (StreamClock, SettledOffsets)>();
         if (marks.Count == 0) return found;
         var reader = new ProgressReader(_options, _topicPartitions, _log, _time);
         reader.Read(marks, cancel);
@@ -116,7 +116,7 @@ public sealed class KafkaProgress : IDisposable
                 continue;
             }
             SetMark(offset.Partition, new ProgressMark(head.Epoch, head.Sequence), cancel);
-            found[offset.Partition] = (head.ClockMs, settled);
+            found[offset.Partition] = (head.Clock, settled);
         }
         return found;
     }
@@ -253,7 +253,9 @@ public sealed class KafkaProgress : IDisposable
             Produce(chunk.Buffer, chunk.Length, ProgressRecords.ChunkKey(input, partition, chunk.Index), withEpoch: true);
         foreach (long outdated in snapshot.Outdated)
             Produce(null, 0, ProgressRecords.ChunkKey(input, partition, outdated), withEpoch: false);
-        byte[] text = ProgressRecords.WriteHead(new ProgressHead(ProgressHead.Present, shard.Mark.Epoch, shard.Mark.Sequence, snapshot.ReadOnFrom, snapshot.ClockMs));
+        StreamClock clock = snapshot.Clock;
+        byte[] text = ProgressRecords.WriteHead(new ProgressHead(
+            ProgressHead.Present, shard.Mark.Epoch, shard.Mark.Sequence, snapshot.ReadOnFrom, clock.Ms, clock.LeaptMs, clock.Ahead, clock.AheadMs));
         byte[] head = GC.AllocateUninitializedArray<byte>(text.Length, pinned: true);
         text.CopyTo(head, 0);
         pinned.Add(head);

@@ -19,7 +19,7 @@ internal sealed class ProgressReader(KafkaProgressOptions options, int topicPart
         int[] where = [.. marks.Keys.Select(partition => partition % topicPartitions).Distinct()];
         KafkaConsumerOptions consumer = options.Input with { Address = options.Input.Address with { Topics = [options.Topic] }, GroupInstanceId = "" };
         using KafkaConsumer reader = KafkaConsumer.Read(consumer, [.. where.Select(partition => new PartitionOffset(partition, PartitionOffset.Beginning))], log);
-        using var batch = new KafkaMessageBatch(500, time);
+        using var batch = new KafkaMessageBatch(500);
         var ends = new HashSet<int>();
         long start = time.GetTimestamp();
         while (time.GetElapsedTime(start) < options.ReadTimeout)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Sheaf.Buffering;
 
 namespace Sheaf.Kafka.Progress;
 
@@ -58,9 +59,12 @@ internal static class ProgressRecords
 /// <param name="Epoch">Another one each time that reading begins anew, where somebody has set the group's offsets: what was settled before counts no more.</param>
 /// <param name="Sequence">Counts the commits of an epoch; what the group's offset is committed with names it too.</param>
 /// <param name="ReadOnFrom">The group's committed offset.</param>
-/// <param name="ClockMs">The stream time before that offset, in ms.</param>
-internal sealed record ProgressHead(int Version, long Epoch, long Sequence, long ReadOnFrom, long ClockMs)
+/// <param name="ClockMs">The shard's clock before that offset, in ms; with the rest of it (<see cref="StreamClock"/>), which earlier versions did not write.</param>
+internal sealed record ProgressHead(int Version, long Epoch, long Sequence, long ReadOnFrom, long ClockMs, long LeaptMs = 0, ulong Ahead = 0, long AheadMs = 0)
 {
+    [System.Text.Json.Serialization.JsonIgnore]
+    public StreamClock Clock => new(ClockMs, LeaptMs, Ahead, AheadMs);
+
     /// <summary>The version that is written.</summary>
     public const int Present = 1;
 }

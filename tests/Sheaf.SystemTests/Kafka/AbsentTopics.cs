@@ -17,7 +17,7 @@ public sealed class AbsentTopics
     public async Task A_topic_that_is_unknown_for_a_while_ends_nothing()
     {
         using var cluster = new MockCluster();
-        using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(10);
         KafkaConsumer consumer = await ReadUntilItIsUnknownAsync(cluster, batch);
         _time.Advance(TimeSpan.FromSeconds(29));
         for (int i = 0; i < 20; i++) Poll(consumer, batch);
@@ -33,7 +33,7 @@ public sealed class AbsentTopics
     public async Task A_topic_that_stays_unknown_ends_the_reading_with_the_way_out()
     {
         using var cluster = new MockCluster();
-        using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(10);
         KafkaConsumer consumer = await ReadUntilItIsUnknownAsync(cluster, batch);
         _time.Advance(TimeSpan.FromSeconds(30));
         SourceException? failure = null;

@@ -26,12 +26,19 @@ public sealed class ClocksAhead(KafkaBroker broker) : KafkaTest(broker)
         await KafkaRun.StopAsync(instance);
         instance = run.Start(options);
         await GoOnUntilAsync((step + 10) * SpansPerTrace);
+        await run.ReadAsync((step + 1) * SpansPerTrace); // when the others pause: all of them, and the one far ahead
         await KafkaRun.StopAsync(instance);
         KafkaRun.AssertRight(await run.VerifyAsync());
 
         // A producer that never pauses: the partition is never read to its end for longer than the clock-slack.
-        async Task GoOnUntilAsync(int spans) => await Eventually.TrueAsync(
-            () => run.SpansOut >= spans, $"{spans} spans out while the input goes on", () => { run.Look(); ProduceStepAsync().GetAwaiter().GetResult(); });
+        Task GoOnUntilAsync(int spans) => Eventually.TrueAsync(
+            async () =>
+            {
+                await ProduceStepAsync();
+                run.Look();
+                return run.SpansOut;
+            },
+            spansOut => spansOut >= spans, $"{spans} spans out while the input goes on");
 
         async Task ProduceStepAsync()
         {

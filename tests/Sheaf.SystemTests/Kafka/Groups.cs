@@ -75,7 +75,7 @@ public sealed class Groups(KafkaBroker broker) : KafkaTest(broker)
         {
             Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("group"), []),
         });
-        using var batch = new KafkaMessageBatch(100, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(100);
         await Eventually.TrueAsync(() => consumer.PendingRebalance is not null, "partitions", () => consumer.Poll(batch, TimeSpan.FromMilliseconds(20)));
         for (int i = 0; i < 20; i++)
         {

@@ -21,7 +21,7 @@ internal sealed class IdleShards(int shards) : IShardOwner
 
     public ValueTask BeginAsync(ShardId shard, long assignment, StoredPosition stored, SettledOffsets settled, CancellationToken cancel) => default;
 
-    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs)
+    public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs)
     {
         Volatile.Write(ref _readThrough[shard.Value], readThrough);
         Volatile.Write(ref _idleMs[shard.Value], idleMs);

@@ -26,7 +26,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
             {
                 Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("group"), []),
             });
-            using var batch = new KafkaMessageBatch(100, TimeProvider.System);
+            using var batch = new KafkaMessageBatch(100);
             Task consuming = Task.Run(() =>
             {
                 while (true)
@@ -52,7 +52,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
         for (int round = 0; round < 1000; round++)
         {
             var consumer = KafkaConsumer.Join(new KafkaConsumerOptions { Address = new KafkaAddress("127.0.0.1:1", ["none"], "nobody", []) });
-            using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+            using var batch = new KafkaMessageBatch(10);
             Task polling = Task.Run(() =>
             {
                 while (true) consumer.Poll(batch, TimeSpan.FromHours(1));

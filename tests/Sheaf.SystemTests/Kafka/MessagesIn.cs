@@ -78,7 +78,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
         using (var producer = new TestProducer(Broker.Brokers, topic)) AssertNone(await producer.ProduceAsync(Numbers(0, 30, 10), key: i => $"key-{i}"));
         using KafkaConsumer reader = KafkaConsumer.Read(
             new KafkaConsumerOptions { Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("nobody"), []) }, [new(0, 3), new(1, PartitionOffset.Beginning)]);
-        using var batch = new KafkaMessageBatch(100, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(100);
         var ends = new HashSet<int>();
         var read = new List<(int Partition, long Offset, string Key)>();
         await Eventually.TrueAsync(() => ends.Count == 2, "both ends", () =>
@@ -171,7 +171,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
             Address = new KafkaAddress(Broker.Brokers, ["no-such-topic"], Broker.NewName("group"), []),
             AbsencePatience = TimeSpan.FromSeconds(1),
         });
-        using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(10);
         SourceException? failure = null;
         await Eventually.TrueAsync(
             () => failure is not null, "the end", () => failure = Record.Exception(() => consumer.Poll(batch, TimeSpan.FromMilliseconds(20))) as SourceException);
@@ -189,7 +189,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
         {
             Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("group"), []),
         });
-        using var batch = new KafkaMessageBatch(10, TimeProvider.System);
+        using var batch = new KafkaMessageBatch(10);
         await Eventually.TrueAsync(() => consumer.PendingRebalance is not null, "partitions", () => consumer.Poll(batch, TimeSpan.FromMilliseconds(20)));
         consumer.Assign([new PartitionOffset(0, 1000)]);
         SourceException failure = await Assert.ThrowsAsync<SourceException>(() =>
@@ -218,7 +218,7 @@ public sealed class MessagesIn(KafkaBroker broker) : KafkaTest(broker)
             Address = new KafkaAddress(broker.Brokers, [topic], broker.NewName("group"), []),
         });
 
-        public KafkaMessageBatch Batch { get; } = new(capacity, TimeProvider.System);
+        public KafkaMessageBatch Batch { get; } = new(capacity);
 
         public InputBlock Block { get; } = new(1 << 20);
 

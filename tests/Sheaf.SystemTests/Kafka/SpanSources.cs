@@ -83,7 +83,7 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
             return default;
         }
 
-        public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs) => IdleMs = idleMs;
+        public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs) => IdleMs = idleMs;
 
         public long ReadOnFrom(ShardId shard) => Math.Max(0, Volatile.Read(ref _next) - Waiting);
 

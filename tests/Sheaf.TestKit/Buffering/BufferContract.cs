@@ -83,10 +83,19 @@ public abstract class BufferContract
     }
 
     [Fact]
+    public async Task A_span_far_ahead_of_the_clock_lets_its_trace_be_looked_at_by_the_clock()
+    {
+        ISpanBuffer buffer = await OpenClaimerAsync();
+        await AppendAsync(buffer, new SpanDraft(1, AtMs: 9_000_000, LeaptMs: 8_000_000, AheadMs: 8_000_000));
+        await AssertClaimsAsync(buffer, 1_000_000 + Rules.TimeoutMs, []);
+        await AssertClaimsAsync(buffer, 1_000_001 + Rules.TimeoutMs, [1]);
+    }
+
+    [Fact]
     public async Task Spans_come_in_input_order_with_all_that_assembling_needs()
     {
         ISpanBuffer buffer = await OpenClaimerAsync();
-        SpanBatch first = _input.Batch(0, new(1, 1000), new(2, 1000), new(1, 1001, Root: true));
+        SpanBatch first = _input.Batch(0, new(1, 1000), new(2, 1000), new(1, 1001, Root: true), new(1, 90_000, LeaptMs: 88_999, AheadMs: 88_999));
         SpanBatch second = _input.Batch(0, new(2, 1002), new(1, 1003), new(1, 1003));
         await buffer.AppendAsync(first, default);
         await buffer.AppendAsync(second, default);
@@ -104,9 +113,9 @@ public abstract class BufferContract
         }
 
         static string Appended(TraceSpan s) =>
-            $"{s.SpanId} {s.EffectiveParent} {s.IsSegmentRoot} {s.Edits} {s.PayloadHash} {s.SourceOffset} {s.StreamTimeMs} {s.PayloadLength}";
+            $"{s.SpanId} {s.EffectiveParent} {s.IsSegmentRoot} {s.Edits} {s.PayloadHash} {s.SourceOffset} {s.StreamTimeMs} {s.LeaptMs} {s.PayloadLength}";
         static string Claimed(BufferedSpan s) =>
-            $"{s.SpanId} {s.EffectiveParent} {s.IsSegmentRoot} {s.Edits} {s.PayloadHash} {s.SourceOffset} {s.StreamTimeMs} {s.PayloadLength}";
+            $"{s.SpanId} {s.EffectiveParent} {s.IsSegmentRoot} {s.Edits} {s.PayloadHash} {s.SourceOffset} {s.StreamTimeMs} {s.LeaptMs} {s.PayloadLength}";
     }
 
     [Fact]

@@ -114,7 +114,7 @@ public sealed class BufferModel(int seed, Func<ValueTask<ISpanBuffer>> open, int
     private void CloseTrace(ref ClaimedTrace trace, FlushReason? closeAll)
     {
         ReadOnlySpan<BufferedSpan> spans = _claim.SpansOf(trace);
-        _assembler.Assemble(spans, _clockMs, closeAll, _assembled);
+        _assembler.Assemble(spans, _clockMs, leaptMs: 0, closeAll, _assembled);
         foreach (AssembledSegment segment in _assembled.Segments)
         {
             string produced = Describe(trace.Key, segment, spans);
@@ -138,7 +138,7 @@ public sealed class BufferModel(int seed, Func<ValueTask<ISpanBuffer>> open, int
         foreach ((TraceKey trace, List<BufferedSpan> history) in _history)
         {
             BufferedSpan[] spans = [.. history];
-            _assembler.Assemble(spans, long.MaxValue, FlushReason.Shutdown, _assembled);
+            _assembler.Assemble(spans, long.MaxValue, leaptMs: 0, FlushReason.Shutdown, _assembled);
             foreach (AssembledSegment segment in _assembled.Segments) expected.Add(Describe(trace, segment, spans));
         }
         string missing = string.Join('\n', expected.Except(_produced.Keys));

@@ -8,7 +8,8 @@ namespace Sheaf.TestKit.Buffering;
 /// <param name="Trace">A small number that stands for a trace id.</param>
 /// <param name="AtMs">Its stream time.</param>
 /// <param name="Parent">Its effective parent; itself for a root.</param>
-public readonly record struct SpanDraft(ulong Trace, long AtMs, bool Root = false, int Size = 100, long Project = 1, ulong Parent = 77)
+/// <param name="AheadMs">How far its stream time is ahead of the clock, which has leapt over <paramref name="LeaptMs"/> less that.</param>
+public readonly record struct SpanDraft(ulong Trace, long AtMs, bool Root = false, int Size = 100, long Project = 1, ulong Parent = 77, long LeaptMs = 0, long AheadMs = 0)
 {
     public TraceKey Key => new(Project, new TraceId(0xABCD, Trace));
 }
@@ -54,6 +55,8 @@ public sealed class SpanInput
                 Edits = new PayloadEdits((int)offset, (int)offset + 1, IsSegmentForm.False, SegmentIdForm.Absent, Irregular: offset % 2 == 0),
                 ReceivedMs = draft.AtMs,
                 StreamTimeMs = draft.AtMs,
+                LeaptMs = draft.LeaptMs,
+                AheadMs = draft.AheadMs,
                 PayloadHash = (ulong)offset * 31,
                 SourceOffset = offset,
                 PayloadStart = start,

@@ -16,7 +16,7 @@ public sealed record ReceivedMessage(
 /// </summary>
 public sealed class TestMember : IDisposable
 {
-    private readonly KafkaMessageBatch _batch = new(500, TimeProvider.System);
+    private readonly KafkaMessageBatch _batch = new(500);
 
     /// <summary>Joins a group.</summary>
     public TestMember(string brokers, string topic, string group, params (string Name, string Value)[] properties)

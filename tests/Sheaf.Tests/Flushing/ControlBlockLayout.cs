@@ -31,7 +31,7 @@ public sealed class ControlBlockLayout : IDisposable
     public void The_head_says_what_it_is()
     {
         Assert.Equal(16 + (Workers * 16) + (Shards * 32) + (Workers * 65_536), Cells().Length);
-        Assert.Equal([0x53_48_45_41_46_00_00_02, Workers, Shards], Cells()[..3]);
+        Assert.Equal([0x53_48_45_41_46_00_00_03, Workers, Shards], Cells()[..3]);
     }
 
     [Fact]
@@ -69,12 +69,13 @@ public sealed class ControlBlockLayout : IDisposable
         shard.StoredBytes = 419;
         shard.StoredThrough = 420;
         shard.Assignment = 421;
+        shard.LeaptMs = 422;
 
         long[] cells = Cells();
         Assert.Equal([103, 104, 1, 106], cells[3..7]);
         Assert.Equal([2, 201, 7, 203, 204, 205], cells[Worker1..(Worker1 + 6)]);
         Assert.Equal([400, .. Enumerable.Range(401, 5).Select(n => (long)n), .. Enumerable.Range(406, 10).Select(n => (long)n)], cells[Shard2..(Shard2 + 16)]);
-        Assert.Equal([416, 1, 418, 419, 420, 421], cells[(Shard2 + 16)..(Shard2 + 22)]);
+        Assert.Equal([416, 1, 418, 419, 420, 421, 422], cells[(Shard2 + 16)..(Shard2 + 23)]);
         Assert.Equal([300, 301], cells[Accounted1..(Accounted1 + 2)]);
         Assert.Equal([302, 303], cells[^2..]);
         Assert.Equal(5, (int)Enum.GetValues<FlushReason>().Max()); // a further one would lie on RepeatedSegments

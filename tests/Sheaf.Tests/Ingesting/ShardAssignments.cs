@@ -32,6 +32,7 @@ public sealed class ShardAssignments : IAsyncDisposable
     private readonly MemorySpanBuffer _ofWorker;
     private readonly FailingBuffer _ingest;
     private readonly IngestPipeline _pipeline;
+    private readonly System.Collections.Concurrent.ConcurrentQueue<(ShardId, long)> _farAhead = [];
     private readonly Task _running;
     private readonly Task _worker;
 
@@ -46,7 +47,10 @@ public sealed class ShardAssignments : IAsyncDisposable
         _ingest = new FailingBuffer(_buffer.OpenClient());
         _pipeline = new IngestPipeline(
             new IngestOptions(2, Lanes: 3) { LeadBlocks = 8 }, _source, _ingest, _control, _counters, _deadLetters,
-            () => new IngestRules(DropRules.None, new DeadLetterLimits(1, 0)), _gate, _ => _signal.Set(), TimeProvider.System);
+            () => new IngestRules(DropRules.None, new DeadLetterLimits(1, 0)), _gate, _ => _signal.Set(), TimeProvider.System)
+        {
+            FarAhead = (shard, ms) => _farAhead.Enqueue((shard, ms)),
+        };
         var worker = new FlusherWorker(
             0, [Zero, One], _control, _ofWorker, _sink, () => new FlusherOptions(new SegmentRules()), _signal, _metrics, TimeProvider.System);
         _worker = Task.Run(() => worker.RunAsync(CancellationToken.None));
@@ -133,13 +137,13 @@ public sealed class ShardAssignments : IAsyncDisposable
         // Another process goes on with the shard; this one has not a say in it any more.
         MemorySpanBuffer other = _buffer.OpenClient();
         await other.TakeOverAsync(new[] { Zero }, default);
-        _source.Put(Zero, 11, Span(2, 1, Noon + 70_000));
+        _source.Put(Zero, 11, Span(2, 1, Noon + 20_000));
         var claim = new ClaimBatch();
         await other.ClaimAsync(Zero, long.MaxValue, 10, claim, default);
         Assert.Equal(1, claim.SpanCount);
 
         await _pipeline.AssignAsync(Zero, 12, new StoredPosition(0, Noon), SettledOffsets.None, default);
-        _source.Put(Zero, 12, Span(2, 1, Noon + 70_000));
+        _source.Put(Zero, 12, Span(2, 1, Noon + 20_000));
         await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment of the first span");
         Assert.Equal(12, _control.Shard(Zero).HeldAssignment);
     }
@@ -148,7 +152,7 @@ public sealed class ShardAssignments : IAsyncDisposable
     public async Task A_worker_whose_shard_was_taken_over_elsewhere_waits_for_the_group_to_say_so()
     {
         await _pipeline.AssignAsync(Zero, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
-        await _pipeline.AssignAsync(One, 11, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        await _pipeline.AssignAsync(One, 11, new StoredPosition(-1, Noon), SettledOffsets.None, default);
         await Eventually.TrueAsync(() => _control.Shard(Zero).HeldAssignment == 11 && _control.Shard(One).HeldAssignment == 11, "a worker that holds both");
         await _buffer.OpenClient().TakeOverAsync(new[] { Zero }, default);
         _source.Put(Zero, 11, Span(1, 0, Noon));
@@ -157,7 +161,7 @@ public sealed class ShardAssignments : IAsyncDisposable
         for (int i = 0; i < 20; i++)
         {
             _source.Put(Zero, 11, Span(2, 1 + i, Noon + 200_000));
-            _source.Put(One, 11, Span(3 + i, i, Noon + (i * 70_000)));
+            _source.Put(One, 11, Span(3 + i, i, Noon + (i * 20_000)));
         }
         await Eventually.TrueAsync(() => _sink.Messages.Count >= 19, "the segments of the other shard");
         Assert.InRange(_control.Shard(Zero).StoredThrough, 0, 2);
@@ -236,6 +240,39 @@ public sealed class ShardAssignments : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_idle_shard_believes_a_time_far_ahead_that_has_come_and_closes_by_elapsed_time_what_is_ahead_of_the_day()
+    {
+        await _pipeline.AssignAsync(Zero, 11, new StoredPosition(-1, Noon), SettledOffsets.None, default);
+        const long HoursLater = Noon + 5 * 3_600_000;
+        _source.Put(Zero, 11, Span(1, 0, Noon), Span(2, 1, HoursLater));
+        await StoredAsync(Zero, 1);
+        await Eventually.TrueAsync(() => BeIdle(Zero, 11, 1, 500, nowMs: HoursLater - 1) == Noon + 500, "a clock that does not believe it");
+        Assert.Empty(_sink.Messages);
+        Assert.Equal(HoursLater + 600, BeIdle(Zero, 11, 1, 600, nowMs: HoursLater));
+        await Eventually.TrueAsync(() => _sink.Messages.Count == 1, "the segment from before");
+        BeIdle(Zero, 11, 1, 10_001, nowMs: HoursLater);
+        await Eventually.TrueAsync(() => _sink.Messages.Count == 2, "the segment behind the gap");
+
+        _source.Put(Zero, 11, Span(3, 2, long.MaxValue));
+        await StoredAsync(Zero, 2);
+        await Eventually.TrueAsync(() => BeIdle(Zero, 11, 2, 10_001, nowMs: HoursLater + 10_001) == HoursLater + 20_002, "the clock");
+        await Eventually.TrueAsync(() => _sink.Messages.Count == 3, "the segment of the year 9999");
+    }
+
+    [Fact]
+    public async Task Messages_far_ahead_are_counted_and_told_when_others_outvote_them()
+    {
+        await _pipeline.AssignAsync(Zero, 11, new StoredPosition(-1, Noon), SettledOffsets.None, default);
+        _source.Put(Zero, 11, Span(1, 0, Noon), Span(2, 1, Noon + 3_000_000), Span(2, 2, Noon + 3_000_007));
+        await StoredAsync(Zero, 2);
+        Assert.Equal(0, _counters.FarAhead(Zero));
+        _source.Put(Zero, 11, Span(3, 3, Noon + 1));
+        await Eventually.TrueAsync(() => _counters.FarAhead(Zero) == 2, "the count");
+        await Eventually.TrueAsync(() => _farAhead.Count == 1, "the news of it");
+        Assert.Equal((Zero, 3_000_007), Assert.Single(_farAhead));
+    }
+
+    [Fact]
     public async Task Idle_time_of_another_assignment_or_after_a_release_moves_no_clock()
     {
         await _pipeline.AssignAsync(Zero, 12, new StoredPosition(9, Noon), SettledOffsets.None, default);
@@ -301,9 +338,9 @@ public sealed class ShardAssignments : IAsyncDisposable
         await StoredAsync(Zero, 0);
     }
 
-    private long BeIdle(ShardId shard, long assignment, long readThrough, long idleMs)
+    private long BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs = 2 * Noon)
     {
-        _pipeline.BeIdle(shard, assignment, readThrough, idleMs);
+        _pipeline.BeIdle(shard, assignment, readThrough, idleMs, nowMs);
         return _control.Shard(shard).ClockMs;
     }
 

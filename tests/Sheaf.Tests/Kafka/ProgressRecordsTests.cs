@@ -1,4 +1,5 @@
 using System.Text;
+using Sheaf.Buffering;
 using Sheaf.Kafka;
 using Sheaf.Kafka.Progress;
 
@@ -33,9 +34,19 @@ public sealed class ProgressRecordsTests
     {
         var head = new ProgressHead(ProgressHead.Present, 1_700_000_000_000, 42, 1_000_000_007, long.MinValue);
         Assert.Equal(head, ProgressRecords.ReadHead(ProgressRecords.WriteHead(head)));
+        head = new ProgressHead(ProgressHead.Present, 1, 2, 3, 4, LeaptMs: 5, Ahead: ulong.MaxValue, AheadMs: 6);
+        Assert.Equal(head, ProgressRecords.ReadHead(ProgressRecords.WriteHead(head)));
+        Assert.Equal(new StreamClock(4, 5, ulong.MaxValue, 6), head.Clock);
         Assert.Null(ProgressRecords.ReadHead(ProgressRecords.WriteHead(head with { Version = 2 })));
         Assert.Null(ProgressRecords.ReadHead("not json"u8));
         Assert.Null(ProgressRecords.ReadHead("[]"u8));
+    }
+
+    [Fact]
+    public void A_head_of_an_earlier_version_has_a_clock_that_nothing_is_ahead_of()
+    {
+        ProgressHead? head = ProgressRecords.ReadHead("""{"version":1,"epoch":1700000000000,"sequence":42,"read_on_from":7,"clock_ms":1700000000123}"""u8);
+        Assert.Equal(new StreamClock(1_700_000_000_123), head!.Clock);
     }
 
     [Theory]

@@ -12,14 +12,30 @@ public class RecordNameTests
     {
         TraceSpan root = Span(offset: 300, timeMs: 1_700_000_000_000, id: 0x0102030405060708, parent: 0x0102030405060708, hash: 0x1112131415161718, length: 200);
         root.IsSegmentRoot = true;
+        root.LeaptMs = 3;
         root.Edits = new PayloadEdits(1, 150, IsSegmentForm.True, SegmentIdForm.Null, Irregular: false);
         TraceSpan child = Span(offset: 299, timeMs: 1_700_000_000_005, id: 0x2122232425262728, parent: 0x0102030405060708, hash: 0x3132333435363738, length: 7);
         child.Edits = new PayloadEdits(0, 5, IsSegmentForm.Absent, SegmentIdForm.AttributesAbsent, Irregular: true);
 
         Assert.Equal(
-            "0102" + "d804" + "80a0abfef962" + "ab" + "0102030405060708" + "1817161514131211" + "c801" + "01" + "9601"
-            + "01" + "0a" + "24" + "2122232425262728" + "0102030405060708" + "3837363534333231" + "07" + "00" + "05",
+            "0302" + "d804" + "80a0abfef962" + "06" + "ab" + "0102030405060708" + "1817161514131211" + "c801" + "01" + "9601"
+            + "01" + "0a" + "05" + "24" + "2122232425262728" + "0102030405060708" + "3837363534333231" + "07" + "00" + "05",
             Convert.ToHexStringLower(Name(root, child)));
+    }
+
+    [Fact]
+    public void What_earlier_versions_have_written_is_read()
+    {
+        byte[] name = Convert.FromHexString(
+            "0102" + "d804" + "80a0abfef962" + "ab" + "0102030405060708" + "1817161514131211" + "c801" + "01" + "9601"
+            + "01" + "0a" + "24" + "2122232425262728" + "0102030405060708" + "3837363534333231" + "07" + "00" + "05");
+        BufferedSpan span = default;
+        RecordName.Reader reader = RecordName.Read(name);
+        Assert.True(reader.TryRead(ref span, out _));
+        Assert.Equal((300, 1_700_000_000_000, 0, 200), (span.SourceOffset, span.StreamTimeMs, span.LeaptMs, span.PayloadLength));
+        Assert.True(reader.TryRead(ref span, out int start));
+        Assert.Equal((299, 1_700_000_000_005, 0, 200), (span.SourceOffset, span.StreamTimeMs, span.LeaptMs, start));
+        Assert.False(reader.TryRead(ref span, out _));
     }
 
     [Fact]
@@ -37,6 +53,7 @@ public class RecordNameTests
                 ulong id = (ulong)random.NextInt64();
                 spans[i] = Span(offsets[random.Next(offsets.Length)], times[random.Next(times.Length)], id, random.Next(2) == 0 ? id : 9, (ulong)random.NextInt64(), lengths[random.Next(lengths.Length)]);
                 spans[i].IsSegmentRoot = random.Next(2) == 0;
+                spans[i].LeaptMs = times[random.Next(times.Length)];
                 spans[i].Edits = new PayloadEdits(
                     random.Next(), random.Next(), (IsSegmentForm)random.Next(4), (SegmentIdForm)random.Next(6), random.Next(2) == 0);
             }
@@ -49,8 +66,8 @@ public class RecordNameTests
             {
                 ref readonly TraceSpan expected = ref spans[read];
                 Assert.Equal(
-                    (expected.SourceOffset, expected.StreamTimeMs, expected.SpanId, expected.EffectiveParent, expected.PayloadHash, expected.PayloadLength, expected.Edits, expected.IsSegmentRoot, start),
-                    (span.SourceOffset, span.StreamTimeMs, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits, span.IsSegmentRoot, payloadStart));
+                    (expected.SourceOffset, expected.StreamTimeMs, expected.LeaptMs, expected.SpanId, expected.EffectiveParent, expected.PayloadHash, expected.PayloadLength, expected.Edits, expected.IsSegmentRoot, start),
+                    (span.SourceOffset, span.StreamTimeMs, span.LeaptMs, span.SpanId, span.EffectiveParent, span.PayloadHash, span.PayloadLength, span.Edits, span.IsSegmentRoot, payloadStart));
                 start += expected.PayloadLength;
             }
             Assert.Equal(spans.Length, read);
@@ -77,7 +94,7 @@ public class RecordNameTests
         byte[] name = Name(Span(1, 2, 3, 4, 5, 6), Span(2, 3, 4, 5, 6, 7));
         for (int length = 0; length < name.Length; length++) Assert.Throws<InvalidDataException>(() => ReadAll(name[..length]));
         Assert.Throws<InvalidDataException>(() => ReadAll([.. name, 0]));
-        Assert.Throws<InvalidDataException>(() => ReadAll([3, .. name[1..]]));
+        Assert.Throws<InvalidDataException>(() => ReadAll([5, .. name[1..]]));
         Assert.Throws<InvalidDataException>(() => ReadAll([1, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]));
         Assert.Throws<InvalidDataException>(() => ReadAll([1, .. Enumerable.Repeat((byte)0xFF, 40)]));
 

@@ -54,11 +54,15 @@ public partial class RedisNames
     public void The_stored_mark_is_frozen_and_read_back()
     {
         var mark = new StoredMark(new StoredPosition(1234, 1_700_000_000_000), 4, "/data/my spans.jsonl");
-        Assert.Equal("1234 1700000000000 4 /data/my spans.jsonl", mark.ToString());
+        Assert.Equal("1234 1700000000000:0:0:0 4 /data/my spans.jsonl", mark.ToString());
+        Assert.Equal(mark, StoredMark.TryParse(mark.ToString()));
+        Assert.Equal(mark, StoredMark.TryParse("1234 1700000000000 4 /data/my spans.jsonl")); // as earlier versions wrote it
+        mark = new StoredMark(new StoredPosition(5, new StreamClock(7, 3, ulong.MaxValue, StreamClock.LatestMs)), 2, "topic");
+        Assert.Equal("5 7:3:18446744073709551615:253402300799999 2 topic", mark.ToString());
         Assert.Equal(mark, StoredMark.TryParse(mark.ToString()));
         var none = new StoredMark(StoredPosition.BeforeFirst, 1, "");
         Assert.Equal(none, StoredMark.TryParse(none.ToString()));
-        foreach (string other in (string[])["", "1", "1 2 3", "a 2 3 x", "1 b 3 x", "1 2 c x", "1 2 -3 x"]) Assert.Null(StoredMark.TryParse(other));
+        foreach (string other in (string[])["", "1", "1 2 3", "a 2 3 x", "1 b 3 x", "1 2 c x", "1 2 -3 x", "1 2:3 3 x", "1 2:3:-4:5 3 x", "1 2:3:4:b 3 x"]) Assert.Null(StoredMark.TryParse(other));
     }
 
     [Fact]

@@ -20,9 +20,11 @@ public sealed class AssemblerProperties
             SegmentRules rules = RandomTrace.Rules(random);
             BufferedSpan[] spans = RandomTrace.Spans(random, most: seed % 200 == 0 ? 40 : 10);
             long clock = spans[^1].StreamTimeMs + random.Next(-20, 90);
+            long leapt = random.Next(3) == 0 ? RandomTrace.Leap(random, spans) : 0;
+            clock += leapt;
             FlushReason? closeAll = random.Next(4) == 0 ? FlushReason.Shutdown : null;
-            string expected = SegmentModel.Assemble(rules, spans, clock, closeAll).Describe(spans);
-            return (expected, AssemblyOutcome.By(new SegmentAssembler(rules), spans, clock, closeAll).Describe(spans));
+            string expected = SegmentModel.Assemble(rules, spans, clock, closeAll, leapt).Describe(spans);
+            return (expected, AssemblyOutcome.By(new SegmentAssembler(rules), spans, clock, closeAll, leapt).Describe(spans));
         });
     }
 
@@ -127,7 +129,7 @@ public sealed class AssemblerProperties
 
         void AssembleAll()
         {
-            foreach (BufferedSpan[] spans in traces) assembler.Assemble(spans, long.MaxValue, null, result);
+            foreach (BufferedSpan[] spans in traces) assembler.Assemble(spans, long.MaxValue, 0, null, result);
         }
     }
 

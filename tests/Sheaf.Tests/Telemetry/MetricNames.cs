@@ -20,6 +20,7 @@ public class MetricNames
                 "spans.buffer.dead_letters{shard}",
                 "spans.buffer.dropped_spans{shard}",
                 "spans.buffer.duplicate_spans{shard}",
+                "spans.buffer.far_ahead{shard}",
                 "spans.buffer.flush_segments.lag{shard}",
                 "spans.buffer.flush_segments.num_segments{reason,shard}",
                 "spans.buffer.flush_segments.num_spans_per_segment{shard}",

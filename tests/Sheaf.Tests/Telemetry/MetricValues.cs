@@ -25,6 +25,7 @@ public class MetricValues
             ingest.CountStored(shard, spans: Number(shard, 50), bytes: Number(shard, 60), segmentRoots: Number(shard, 3));
             ingest.CountDeadLetter(shard, bytes: 1);
             ingest.CountDropped(shard, spans: 2, bytes: 1);
+            ingest.CountFarAhead(shard, Number(shard, 4));
             ShardCells cells = control.Shard(shard);
             cells.ClockMs = Number(shard, 7) + 5;
             cells.ProducedSpans = Number(shard, 8);
@@ -42,7 +43,7 @@ public class MetricValues
         (string Name, int Number)[] expected =
         [
             ("process_spans.count_spans", 53), ("process_spans.count_bytes", 62), ("process_spans.num_is_root_spans", 3),
-            ("dead_letters", -1), ("dropped_spans", -2), ("duplicate_spans", 10),
+            ("far_ahead", 4), ("dead_letters", -1), ("dropped_spans", -2), ("duplicate_spans", 10),
             ("flush_segments.produced_spans", 8), ("flush_segments.produced_bytes", 9), ("flush_segments.oversized_segments", 11),
             ("flush_segments.repeated_segments", 12), ("losses", 13),
             ("buffered_spans", 41), ("flush_segments.queue_size", 42), ("buffered_bytes", 43), ("flush_segments.lag", 7),

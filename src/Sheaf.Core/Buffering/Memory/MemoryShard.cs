@@ -50,7 +50,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
                 foreach (ref readonly TraceSpan span in group) AppendNeedsLock(span, batch.PayloadOf(span));
                 rest = rest[group.Length..];
             }
-            _progress?.Stored(batch.Spans, batch.Through.Offset, batch.ClockBeforeMs, batch.Through.ClockMs);
+            _progress?.Stored(batch.Spans, batch.Through.Offset, batch.ClockBefore, batch.Through.Clock);
             EndNeedsLock();
         }
     }
@@ -144,7 +144,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
     /// <summary>The shard's input is read from here on, but for these offsets. Before its first append.</summary>
     public void Begin(StoredPosition stored, SettledOffsets settled)
     {
-        lock (_gate) Progress.Begin(stored.Offset + 1, stored.ClockMs, settled);
+        lock (_gate) Progress.Begin(stored.Offset + 1, stored.Clock, settled);
     }
 
     /// <inheritdoc cref="ShardProgress.Take"/>
@@ -251,6 +251,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
             EffectiveParent = span.EffectiveParent,
             SourceOffset = span.SourceOffset,
             StreamTimeMs = span.StreamTimeMs,
+            LeaptMs = span.LeaptMs,
             PayloadHash = span.PayloadHash,
             PayloadRef = reference,
             PayloadLength = span.PayloadLength,
@@ -274,12 +275,13 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
         trace.PayloadBytes += span.PayloadLength;
         _payloadBytes += span.PayloadLength;
 
-        long deadline = rules.EarliestDeadline(span.StreamTimeMs, span.IsSegmentRoot);
+        long arrivedMs = span.StreamTimeMs - span.AheadMs;
+        long deadline = rules.EarliestDeadline(arrivedMs, span.IsSegmentRoot);
         if (trace.IsClaimed)
             trace.ArrivedDeadlineMs = Math.Min(trace.ArrivedDeadlineMs, deadline);
         else
         {
-            deadline = Math.Min(deadline, SizeDeadlineNeedsLock(ref trace));
+            deadline = Math.Min(deadline, SizeDeadlineNeedsLock(ref trace, arrivedMs - 1));
             if (isNew)
                 ArmNeedsLock(ref trace, slot, deadline);
             else if (deadline < trace.DeadlineMs)
@@ -290,12 +292,12 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
         }
     }
 
-    // A stream time that has come once the newest span's has, where the trace has grown past the size at which it is to be looked at.
-    private long SizeDeadlineNeedsLock(ref TraceSlot trace)
+    // The deadline of a trace that has grown past the size at which it is to be looked at.
+    private static long SizeDeadlineNeedsLock(ref TraceSlot trace, long dueMs)
     {
         if (trace.PayloadBytes <= trace.LookAtBytes) return SegmentRules.Never;
         trace.LookAtBytes = long.MaxValue; // until the next claim
-        return _spans[trace.LastSpan].Span.StreamTimeMs - 1;
+        return dueMs;
     }
 
     private void RemoveSpansNeedsLock(ref TraceSlot trace, int slot, in ClaimedTrace claimed, ClaimBatch batch)
@@ -338,7 +340,8 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
         }
         trace.LookAtBytes = Math.Max(rules.MaxSegmentBytes, stayedBytes + (rules.MaxSegmentBytes / 8));
         long deadline = Math.Min(claimed.NextDeadlineMs, trace.ArrivedDeadlineMs);
-        ArmNeedsLock(ref trace, slot, Math.Min(deadline, SizeDeadlineNeedsLock(ref trace)));
+        // What it was due for when it was claimed is due still.
+        ArmNeedsLock(ref trace, slot, Math.Min(deadline, SizeDeadlineNeedsLock(ref trace, Math.Min(trace.DeadlineMs, _spans[trace.LastSpan].Span.StreamTimeMs - 1))));
     }
 
     private void RemoveSettledNeedsLock(ref TraceSlot trace, ShardProgress progress)

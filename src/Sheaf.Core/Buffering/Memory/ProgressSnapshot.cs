@@ -16,8 +16,8 @@ public sealed class ProgressSnapshot
     /// <summary>The offset of the first message to read again.</summary>
     public long ReadOnFrom { get; internal set; }
 
-    /// <summary>The shard's stream time before that message, in ms; <see cref="long.MinValue"/> where no span has come yet.</summary>
-    public long ClockMs { get; internal set; }
+    /// <summary>The shard's clock before that message.</summary>
+    public StreamClock Clock { get; internal set; }
 
     /// <summary>Whether anything has changed since what was acknowledged last.</summary>
     public bool HasChanged { get; internal set; }

@@ -22,12 +22,12 @@ internal sealed class ShardProgress
     private long _firstChunk;
     private long _next; // the first offset that was not read
     private long _low; // nothing below it is unsettled
-    private long _clockMs = long.MinValue; // behind the last batch
+    private StreamClock _clock = StreamClock.NotStarted; // behind the last batch
     private long _savedReadOn = -1;
     private int _life;
 
     /// <summary>Where a batch begins, and the clock before it.</summary>
-    private readonly record struct BatchStart(long Offset, long ClockMs);
+    private readonly record struct BatchStart(long Offset, StreamClock Clock);
 
     private sealed class Chunk
     {
@@ -44,7 +44,7 @@ internal sealed class ShardProgress
     }
 
     /// <summary>Begins anew: the input is read from <paramref name="next"/> on, and of what follows these offsets are settled.</summary>
-    public void Begin(long next, long clockMs, SettledOffsets settled)
+    public void Begin(long next, StreamClock clock, SettledOffsets settled)
     {
         _chunks.Clear();
         _laterBatches.Clear();
@@ -52,7 +52,7 @@ internal sealed class ShardProgress
         _outdated.Clear();
         _life++;
         _firstChunk = next / SettledOffsets.ChunkOffsets;
-        (_next, _low, _clockMs, _savedReadOn) = (next, next, clockMs, -1);
+        (_next, _low, _clock, _savedReadOn) = (next, next, clock, -1);
         foreach ((long index, ulong[] words) in settled.Chunks)
         {
             if (index < _firstChunk)
@@ -67,10 +67,10 @@ internal sealed class ShardProgress
     }
 
     /// <summary>The messages up to <paramref name="through"/> were read; of them these spans are buffered now.</summary>
-    public void Stored(ReadOnlySpan<TraceSpan> spans, long through, long clockBeforeMs, long clockMs)
+    public void Stored(ReadOnlySpan<TraceSpan> spans, long through, StreamClock clockBefore, StreamClock clock)
     {
         if (through < _next) return;
-        var start = new BatchStart(_next, clockBeforeMs);
+        var start = new BatchStart(_next, clockBefore);
         if (_firstBatch is null) _firstBatch = start;
         else _laterBatches.Enqueue(start);
         foreach (ref readonly TraceSpan span in spans)
@@ -79,7 +79,7 @@ internal sealed class ShardProgress
             _next = Math.Max(_next, span.SourceOffset + 1);
         }
         SettleUpTo(through + 1);
-        _clockMs = clockMs;
+        _clock = clock;
     }
 
     /// <summary>The span with this offset has left the buffer.</summary>
@@ -104,8 +104,8 @@ internal sealed class ShardProgress
         into.Life = _life;
         if (claim is not null) SetClaimed(claim, traces, into);
         long low = Math.Min(FirstUnsettled(_low), _next);
-        BatchStart start = low == _next ? new BatchStart(_next, _clockMs) : StartBefore(low);
-        (into.ReadOnFrom, into.ClockMs) = (start.Offset, start.ClockMs);
+        BatchStart start = low == _next ? new BatchStart(_next, _clock) : StartBefore(low);
+        (into.ReadOnFrom, into.Clock) = (start.Offset, start.Clock);
         long firstChunk = start.Offset / SettledOffsets.ChunkOffsets;
         for (int i = 0; i < _chunks.Count; i++)
         {

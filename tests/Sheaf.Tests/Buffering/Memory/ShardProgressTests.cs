@@ -176,7 +176,7 @@ public sealed class ShardProgressTests
         {
             foreach (ProgressSnapshot.Chunk chunk in snapshot.Chunks) Chunks[chunk.Index] = chunk.Bits.ToArray();
             foreach (long outdated in snapshot.Outdated) Chunks.Remove(outdated);
-            (ReadOnFrom, ClockMs) = (snapshot.ReadOnFrom, snapshot.ClockMs);
+            (ReadOnFrom, ClockMs) = (snapshot.ReadOnFrom, snapshot.Clock.Ms);
             return this;
         }
 
@@ -224,7 +224,7 @@ public sealed class ShardProgressTests
         public async Task<long> AppendAsync(IEnumerable<(long Offset, ulong Trace, long TimestampMs)> messages, long through, long clock)
         {
             SettledOffsets settled = Kept.Settled;
-            var batch = new SpanBatch(Zero) { ClockBeforeMs = clock };
+            var batch = new SpanBatch(Zero) { ClockBefore = new StreamClock(clock) };
             batch.Reset(new byte[1]);
             foreach ((long offset, ulong trace, long timestamp) in messages)
             {
@@ -270,7 +270,7 @@ public sealed class ShardProgressTests
             Kept.Apply(snapshot);
             Buffer.AcknowledgeProgress(snapshot);
             (IsCommitted, WaitingAtCommit, ReadAtCommit) = (true, Waiting(), _through);
-            return (snapshot.ReadOnFrom, snapshot.ClockMs);
+            return (snapshot.ReadOnFrom, snapshot.Clock.Ms);
         }
 
         public Kept Peek()
