@@ -49,9 +49,6 @@ internal sealed class IdleClocks(KafkaSourceOptions options, IShardOwner owner, 
         (partition.EndSince, partition.EndedAt, partition.EndOffset) = (now, now, end.Offset);
     }
 
-    /// <summary>Whether nothing more is there of a partition, as far as can be told.</summary>
-    public bool IsAtEnd(int partition) => _partitions.TryGetValue(partition, out Partition? known) && known.EndSince != 0;
-
     /// <summary>Tells the owner, where it is time to.</summary>
     public void Tell()
     {

@@ -29,7 +29,7 @@ public sealed record KafkaSourceOptions(int MaxBatchSize, TimeSpan MaxBatchTime,
     public TimeSpan EndInterval { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// How long the pipeline may be full before the partitions of which there is more are paused: what was fetched of them is dropped then, and fetched again.
+    /// How long the pipeline may be full before the partitions whose blocks wait for it are paused: what was fetched of them is dropped then, and fetched again.
     /// </summary>
     public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -194,7 +194,7 @@ public sealed class KafkaSpanSource : ISpanSource
         PollOutcome outcome = _consumer!.Poll(_batch, PollTime, _options.MaxBatchTime);
         while (_partitions.Count > 0 && TakeBlock() is { } block) _waiting.Enqueue(block);
         foreach (PartitionOffset end in _batch.Ends) _idle!.Ended(end);
-        if (_isHeldUp) PauseWhereThereIsMore();
+        if (_isHeldUp) PauseThoseThatWait();
         AnswerRebalance();
         _idle!.Tell();
         long now = _time.GetTimestamp();
@@ -243,18 +243,18 @@ public sealed class KafkaSpanSource : ISpanSource
         {
             // The group must go on hearing of this member, and it of the group: so it polls, and gets next to nothing.
             _isHeldUp = true;
-            PauseWhereThereIsMore();
+            PauseThoseThatWait();
             return;
         }
         _room.WaitOne(PollTime);
     }
 
     /// <summary>
-    /// Pauses the partitions that were not read to their ends. The others go on, since of a partition that is paused no end is heard: they bring a batch at most, and are paused then too.
+    /// Pauses the partitions whose blocks wait for the pipeline. The others go on, since of a partition that is paused no end is heard: they bring a batch at most, and are paused then too.
     /// </summary>
-    private void PauseWhereThereIsMore()
+    private void PauseThoseThatWait()
     {
-        int[] partitions = [.. _partitions.Keys.Where(p => !_idle!.IsAtEnd(p) && !_paused.Contains(p))];
+        int[] partitions = [.. _waiting.Select(block => block.Shard!.Value.Value).Distinct().Where(p => _partitions.ContainsKey(p) && !_paused.Contains(p))];
         if (partitions.Length == 0) return;
         _paused.UnionWith(partitions);
         Tell(_consumer!.Pause(partitions));
