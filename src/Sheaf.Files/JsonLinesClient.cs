@@ -35,11 +35,7 @@ public sealed class JsonLinesClient : ISegmentSink
         return batch.Length == 0 ? default : _sink.WriteAsync(_lines.Of(batch), _mayWrite, cancel);
     }
 
-    public ValueTask DisposeAsync()
-    {
-        _lines.Dispose();
-        return default;
-    }
+    public ValueTask DisposeAsync() => default;
 
     private void ThrowIfFenced()
     {

@@ -30,7 +30,6 @@ public sealed class SharedJsonLinesSink : ISegmentSink
 
     public ValueTask DisposeAsync()
     {
-        _lines.Dispose();
         _file.Dispose();
         return default;
     }

@@ -34,6 +34,9 @@ public sealed class KafkaSegmentSink : ISegmentSink
     private readonly CancellationTokenSource _fence = new();
     private readonly SemaphoreSlim _idle = new(1);
 
+    /// <summary>The header with the segment's fields, as <see cref="SegmentFields.WriteText"/> writes them. Frozen.</summary>
+    internal static ReadOnlySpan<byte> HeaderName => "sheaf"u8;
+
     internal KafkaSegmentSink(KafkaOutputOptions options, KafkaProducer producer, TimeProvider time)
     {
         _options = options;
@@ -152,18 +155,20 @@ public sealed class KafkaSegmentSink : ISegmentSink
     private bool TryHandOver(SegmentBatch batch, ref int next)
     {
         ReadOnlySpan<SegmentMessage> messages = batch.Messages;
-        Span<byte> room = stackalloc byte[32];
+        Span<byte> key = stackalloc byte[32];
+        Span<byte> fields = stackalloc byte[SegmentFields.MostBytes];
         for (; next < messages.Length; next++)
         {
             ref readonly SegmentMessage message = ref messages[next];
             int topic = message.Shard.Value % _topics.Length;
-            MessageHeaders headers = SegmentHeaders.Of(message);
+            var headers = new MessageHeaders(1);
+            headers.Add(HeaderName, fields[..SegmentFields.WriteText(message, fields)]);
             _delivery.Add();
             KafkaError refusal;
             unsafe
             {
                 fixed (byte* body = batch.BodyOf(message)) // pinned by the caller, for longer than this
-                    refusal = _producer.Produce(_topics[topic], body, message.BodyLength, KeyOf(message.Trace, room), ref headers, _delivery);
+                    refusal = _producer.Produce(_topics[topic], body, message.BodyLength, KeyOf(message.Trace, key), ref headers, _delivery);
             }
             if (refusal.IsNone) continue;
             _delivery.Withdraw();

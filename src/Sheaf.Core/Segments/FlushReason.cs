@@ -1,6 +1,6 @@
 namespace Sheaf.Segments;
 
-/// <summary>Why a segment closed. One list for headers, metric tags, logs and docs.</summary>
+/// <summary>Why a segment closed. One list for segments' fields, metric tags, logs and docs.</summary>
 public enum FlushReason : byte
 {
     /// <summary>Its root is there and nothing came for <c>root-timeout</c>.</summary>

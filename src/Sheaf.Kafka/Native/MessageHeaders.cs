@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Sheaf.Kafka.Native;
 
-/// <summary>Headers of one message on their way to librdkafka. Values are text: decimal numbers, hex ids, true or false. One owner.</summary>
+/// <summary>Headers of one message on their way to librdkafka. Values are text. One owner.</summary>
 internal unsafe ref struct MessageHeaders(int capacity)
 {
     private nint _headers = LibRdKafka.rd_kafka_headers_new((nuint)capacity);
@@ -28,9 +28,6 @@ internal unsafe ref struct MessageHeaders(int capacity)
         value.TryFormat(text, out int length, provider: CultureInfo.InvariantCulture);
         Add(name, text[..length]);
     }
-
-    /// <inheritdoc cref="Add(ReadOnlySpan{byte}, ReadOnlySpan{byte})"/>
-    public readonly void Add(ReadOnlySpan<byte> name, bool value) => Add(name, value ? "true"u8 : "false"u8);
 
     /// <summary>The headers belong to a message now.</summary>
     public void Release() => _headers = 0;

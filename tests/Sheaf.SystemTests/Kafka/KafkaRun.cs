@@ -215,9 +215,8 @@ internal sealed class KafkaRun : IAsyncDisposable
         _reader.Step(20);
         for (; _readUpTo < _reader.Messages.Count; _readUpTo++)
         {
-            ReceivedMessage message = _reader.Messages[_readUpTo];
-            string Header(string name) => message.Headers.First(h => h.Key == name).Value;
-            if (_flushIds.Add($"{Header("flush_id")} {Header("lowest_offset")}")) SpansOut += long.Parse(Header("span_count"), CultureInfo.InvariantCulture);
+            IReadOnlyDictionary<string, string> fields = _reader.Messages[_readUpTo].Fields();
+            if (_flushIds.Add($"{fields["flush_id"]} {fields["lowest_offset"]}")) SpansOut += long.Parse(fields["span_count"], CultureInfo.InvariantCulture);
         }
     }
 }

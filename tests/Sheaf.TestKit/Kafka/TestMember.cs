@@ -8,6 +8,10 @@ public sealed record ReceivedMessage(
     int Partition, long Offset, byte[]? Key, byte[] Value, IReadOnlyList<KeyValuePair<string, string>> Headers, long TimestampMs)
 {
     public string Text => Encoding.UTF8.GetString(Value);
+
+    /// <summary>Of a segment's message: the fields of its header, by name.</summary>
+    public IReadOnlyDictionary<string, string> Fields() =>
+        Headers.Single(h => h.Key == "sheaf").Value.Split(';').Select(f => f.Split('=')).ToDictionary(f => f[0], f => f[1]);
 }
 
 /// <summary>
