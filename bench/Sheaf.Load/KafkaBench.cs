@@ -47,6 +47,13 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
 
     private async Task RunAsync()
     {
+        if (arguments.Floors)
+        {
+            (_segments, _segmentBytes) = (arguments.Spans / 10, 11_350); // as the generated spans give them
+            for (int round = 0; round <= arguments.Rounds; round++) await ProduceFloorsAsync(new KafkaFloors(broker.Brokers), round);
+            Report([]);
+            return;
+        }
         await FillAsync();
         Measurements.Line($"{arguments.Spans:N0} spans, {_inputBytes / 1e6:N0} MB, {Partitions} partitions in, {Partitions} out, load average {LoadAverage()}");
 
@@ -56,14 +63,23 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
             foreach ((string name, string[] words) in variants) await ProductAsync(name, words, round);
             var floors = new KafkaFloors(broker.Brokers);
             await FloorAsync(ConsumeFloor, round, arguments.Spans, _inputBytes, _ => floors.ConsumeAsync(_input, Partitions, arguments.Spans));
-            long messages = KafkaFloors.InBatches(_segments), bytes = messages * _segmentBytes;
-            await FloorAsync(ProduceFloor, round, messages, bytes, topic => floors.ProduceAsync(topic, messages, _segmentBytes, atOnce: true, withHeaders: false));
-            await FloorAsync("the same, 1 MiB at a time", round, messages, bytes, topic => floors.ProduceAsync(topic, messages, _segmentBytes, atOnce: false, withHeaders: false));
-            await FloorAsync("… with 13 headers", round, messages, bytes, topic => floors.ProduceAsync(topic, messages, _segmentBytes, atOnce: false, withHeaders: true));
-            await FloorAsync("… through the sink", round, messages, bytes, topic => floors.SinkAsync(topic, messages, _segmentBytes));
-            Measurements.Line($"round {round}{(round == 0 ? ", apart" : "")}: load average {LoadAverage()}");
+            await ProduceFloorsAsync(floors, round);
         }
         Report([.. variants.Select(v => v.Name)]);
+    }
+
+    private async Task ProduceFloorsAsync(KafkaFloors floors, int round)
+    {
+        long messages = KafkaFloors.InBatches(_segments), bytes = messages * _segmentBytes;
+        await ProduceAsync(ProduceFloor, atOnce: true, FieldsBeside.None);
+        await ProduceAsync("the same, 1 MiB at a time", atOnce: false, FieldsBeside.None);
+        await ProduceAsync("… with the header of a segment", atOnce: false, FieldsBeside.OneHeader);
+        await ProduceAsync("… with a header for each of its 13 fields", atOnce: false, FieldsBeside.HeaderEach);
+        await FloorAsync("… through the sink", round, messages, bytes, topic => floors.SinkAsync(topic, messages, _segmentBytes));
+        Measurements.Line($"round {round}{(round == 0 ? ", apart" : "")}: load average {LoadAverage()}");
+
+        Task ProduceAsync(string name, bool atOnce, FieldsBeside fields) =>
+            FloorAsync(name, round, messages, bytes, topic => floors.ProduceAsync(topic, messages, _segmentBytes, atOnce, fields));
     }
 
     private void Report(string[] variants)
@@ -78,6 +94,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
             Measurements of = _figures[name];
             Measurements.Line($"| {name} | {of.Median("rate"):N0} | {of.Median("MB/s"):N0} | {of.Median("own"):F2} | {OfBroker(of)} | {of.Median("garbage"):N0} |");
         }
+        if (variants.Length == 0) return;
         Console.WriteLine();
         Console.WriteLine("| Kafka to Kafka | spans/s | of the consume floor | of the produce floor | us/span, sheaf | us/span, its workers | us/span, redis | us/span, broker | B garbage/span, 2nd half | peak MB | whole run, s |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");

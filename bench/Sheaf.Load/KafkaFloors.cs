@@ -27,8 +27,7 @@ internal sealed class KafkaFloors(string brokers)
     /// All are handed over, and waited for at the end: the highest rate, but librdkafka 2.0 spins while as many requests are under way as may be. Otherwise as a worker does it: so many
     /// as a batch has, and each batch is acknowledged before the next.
     /// </param>
-    /// <param name="withHeaders">Each with the headers of a segment.</param>
-    public async Task ProduceAsync(string topic, long messages, int bytes, bool atOnce, bool withHeaders)
+    public async Task ProduceAsync(string topic, long messages, int bytes, bool atOnce, FieldsBeside fields)
     {
         SegmentBatch batch = Batch(bytes);
         using KafkaProducer producer = KafkaProducer.Create(Options(topic).ToConfig(1 << 20));
@@ -38,7 +37,7 @@ internal sealed class KafkaFloors(string brokers)
         delivery.Begin();
         for (int i = 0; i < messages; i++)
         {
-            while (!TryProduce(producer, handle, delivery, batch, i % BatchMessages, withHeaders)) await Task.Delay(1);
+            while (!TryProduce(producer, handle, delivery, batch, i % BatchMessages, fields)) await Task.Delay(1);
             if (atOnce || (i + 1) % BatchMessages != 0) continue;
             await delivery.SettleAsync(producer, TimeProvider.System, default);
             delivery.Begin();
@@ -59,10 +58,10 @@ internal sealed class KafkaFloors(string brokers)
     /// <summary>As many messages, in whole batches.</summary>
     public static long InBatches(long messages) => (messages + BatchMessages - 1) / BatchMessages * BatchMessages;
 
-    private static unsafe bool TryProduce(KafkaProducer producer, nint topic, KafkaDelivery delivery, SegmentBatch batch, int index, bool withHeaders)
+    private static unsafe bool TryProduce(KafkaProducer producer, nint topic, KafkaDelivery delivery, SegmentBatch batch, int index, FieldsBeside fields)
     {
         ref readonly SegmentMessage message = ref batch.Messages[index];
-        MessageHeaders headers = withHeaders ? SegmentHeaders.Of(message) : default;
+        MessageHeaders headers = HeadersOf(message, fields);
         delivery.Add();
         fixed (byte* value = batch.BodyOf(message))
         {
@@ -73,6 +72,25 @@ internal sealed class KafkaFloors(string brokers)
         }
     }
 
+    private static MessageHeaders HeadersOf(in SegmentMessage message, FieldsBeside fields)
+    {
+        if (fields == FieldsBeside.None) return default;
+        Span<byte> room = stackalloc byte[SegmentFields.MostBytes];
+        Span<byte> text = room[..SegmentFields.WriteText(message, room)];
+        var headers = new MessageHeaders(fields == FieldsBeside.OneHeader ? 1 : text.Count((byte)';') + 1);
+        if (fields == FieldsBeside.OneHeader)
+        {
+            headers.Add(KafkaSegmentSink.HeaderName, text);
+            return headers;
+        }
+        foreach (Range field in text.Split((byte)';'))
+        {
+            int equals = text[field].IndexOf((byte)'=');
+            headers.Add(text[field][..equals], text[field][(equals + 1)..]);
+        }
+        return headers;
+    }
+
     private KafkaOutputOptions Options(string topic) => new() { Address = new KafkaAddress(brokers, [topic], "", []) };
 
     private SegmentBatch Batch(int bytes)
@@ -80,4 +98,16 @@ internal sealed class KafkaFloors(string brokers)
         const int Frame = 200; // about: flush id, what the writer adds to the span, and what the padding stands in
         return _batch ??= SegmentBatches.Numbered(0, BatchMessages, Math.Max(1, bytes - Frame));
     }
+}
+
+/// <summary>How the fields of a segment travel beside its message.</summary>
+internal enum FieldsBeside
+{
+    None,
+
+    /// <summary>As they do: <see cref="SegmentFields.WriteText"/>.</summary>
+    OneHeader,
+
+    /// <summary>A header for each, to compare.</summary>
+    HeaderEach,
 }

@@ -21,6 +21,7 @@ internal sealed record LoadArguments
           --kafka BROKERS    from topic to topic with either engine, beside librdkafka alone, on these brokers (host:port[,…]; processor time of theirs is not known then), or
                              start: a broker of its own from the folder SHEAF_TEST_KAFKA_DIR (default 500000 spans)
           --variant NAME=…   with --kafka, may be repeated: the memory engine once more, with these words for process-spans: --variant 'once=--delivery exactly-once'
+          --floors           with --kafka: only producing with librdkafka and with the sink, one message for every ten --spans
           -- WORDS           with --kafka: words for process-spans in every variant
           --memory           memory over live payload with every span alive at the end of the input, instead of speed
 
@@ -36,6 +37,9 @@ internal sealed record LoadArguments
     public bool InProcess { get; private init; }
     public bool Memory { get; private init; }
     public bool Redis { get; private init; }
+
+    /// <summary>With Kafka: producing alone.</summary>
+    public bool Floors { get; private init; }
 
     /// <summary>Brokers, "start" for some of its own, or null for a benchmark without Kafka.</summary>
     public string? Kafka { get; private init; }
@@ -67,6 +71,7 @@ internal sealed record LoadArguments
                 "--memory" => arguments with { Memory = true },
                 "--kafka" => arguments with { Kafka = Next(), Spans = words.Contains("--spans") ? arguments.Spans : 500_000 },
                 "--variant" => arguments with { Variants = [.. arguments.Variants, Variant(Next())] },
+                "--floors" => arguments with { Floors = true },
                 "--redis" => arguments with { Redis = true },
                 _ => throw new FormatException($"unknown option {option}"),
             };

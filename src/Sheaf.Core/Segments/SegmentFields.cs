@@ -5,8 +5,9 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// The fields that travel beside a segment's message (ARCHITECTURE.md, "What travels with a segment"), in one order and two forms: the text of the
-/// Kafka header <c>sheaf</c>, and the JSON object of a file with <c>--with-headers</c>. Frozen: readers downstream know names, order and forms.
+/// The fields that travel beside a segment's message (ARCHITECTURE.md, "What travels with a segment"), in one order and two forms:
+/// the text of the Kafka header <c>sheaf</c>, and the JSON object of a file with <c>--with-headers</c>. Frozen: readers downstream
+/// know names and forms; a new field goes to the end.
 /// </summary>
 public static class SegmentFields
 {
@@ -32,8 +33,7 @@ public static class SegmentFields
         fields.Text("segment_id"u8, text[..SpanId.TextLength]);
         message.FlushId.TryFormat(text, out _, "x32", CultureInfo.InvariantCulture);
         fields.Text("flush_id"u8, text);
-        Encoding.ASCII.TryGetBytes(message.Reason.Name(), text, out int length);
-        fields.Text("flush_reason"u8, text[..length]);
+        fields.Text("flush_reason"u8, text[..Encoding.ASCII.GetBytes(message.Reason.Name(), text)]);
         fields.Boolean("has_root"u8, message.HasRoot);
         fields.Number("span_count"u8, message.SpanCount);
         fields.Number("first_stored"u8, message.FirstStoredMs);

@@ -50,7 +50,7 @@ internal static class OptionTable
         Name = "output",
         Group = OptionGroup.Files,
         Summary = "Where segments go, one message per line (- is standard output), or a topic.",
-        Details = "Everything else that Sheaf has to say goes to standard error, so a pipe gets segments only. To Kafka (`kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC2]`) each message has its headers; of several topics each shard has one.",
+        Details = "Everything else that Sheaf has to say goes to standard error, so a pipe gets segments only. To Kafka (`kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC2]`) each message has its header `sheaf`; of several topics each shard has one.",
         DefaultText = "none",
         Example = "segments.jsonl",
         Required = true,
@@ -70,7 +70,7 @@ internal static class OptionTable
     {
         Name = "with-headers",
         Group = OptionGroup.Files,
-        Summary = "Write each message with its headers (why and when it was cut, counts, offsets).",
+        Summary = "Write beside each message what a topic has in the header sheaf (why and when it was cut, counts, offsets).",
         Details = "Off, because then each line is exactly the message that a consumer downstream expects.",
         Default = _ => "false",
         DefaultText = "false",
