@@ -50,7 +50,8 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         if (arguments.Floors)
         {
             (_segments, _segmentBytes) = (arguments.Spans / 10, 11_350); // as the generated spans give them
-            for (int round = 0; round <= arguments.Rounds; round++) await ProduceFloorsAsync(new KafkaFloors(broker.Brokers), round);
+            var alone = new KafkaFloors(broker.Brokers);
+            for (int round = 0; round <= arguments.Rounds; round++) await ProduceFloorsAsync(alone, round);
             Report([]);
             return;
         }
@@ -79,7 +80,7 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
         Measurements.Line($"round {round}{(round == 0 ? ", apart" : "")}: load average {LoadAverage()}");
 
         Task ProduceAsync(string name, bool atOnce, FieldsBeside fields) =>
-            FloorAsync(name, round, messages, bytes, topic => floors.ProduceAsync(topic, messages, _segmentBytes, atOnce, fields));
+            FloorAsync(name, round, messages, bytes, to => floors.ProduceAsync(to, messages, _segmentBytes, atOnce, fields));
     }
 
     private void Report(string[] variants)

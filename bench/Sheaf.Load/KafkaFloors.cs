@@ -58,7 +58,8 @@ internal sealed class KafkaFloors(string brokers)
     /// <summary>As many messages, in whole batches.</summary>
     public static long InBatches(long messages) => (messages + BatchMessages - 1) / BatchMessages * BatchMessages;
 
-    private static unsafe bool TryProduce(KafkaProducer producer, nint topic, KafkaDelivery delivery, SegmentBatch batch, int index, FieldsBeside fields)
+    private static unsafe bool TryProduce(
+        KafkaProducer producer, nint topic, KafkaDelivery delivery, SegmentBatch batch, int index, FieldsBeside fields)
     {
         ref readonly SegmentMessage message = ref batch.Messages[index];
         MessageHeaders headers = HeadersOf(message, fields);

@@ -8,7 +8,7 @@ namespace Sheaf.Kafka;
 /// <summary>Segments as messages of one topic or several, checked once; each flusher worker takes a client of its own. Immutable; any thread.</summary>
 public sealed class KafkaOutput
 {
-    /// <summary>What a segment's message needs besides its value: its header, and as much again for its key, names and the batch around it.</summary>
+    /// <summary>What a segment's message needs besides its value: its header, and as much again for key and batch.</summary>
     public const int MessageOverhead = 2 * SegmentFields.MostBytes;
 
     private readonly KafkaConfig _config;
@@ -108,7 +108,8 @@ public sealed class KafkaOutput
         int needed = options.MaxSegmentBytes + MessageOverhead;
         string lower = limit > MessageOverhead ? $" to {limit - MessageOverhead}" : "";
         return $"{options.Name}: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but a segment may have --max-segment-bytes "
-            + $"{options.MaxSegmentBytes} and {MessageOverhead} for key and header. Raise the topic's: kafka-configs.sh --bootstrap-server "
-            + $"{options.Address.Brokers} --alter --topic {topic} --add-config max.message.bytes={needed}; or lower --max-segment-bytes{lower}";
+            + $"{options.MaxSegmentBytes} and {MessageOverhead} for key and header. Raise the topic's: kafka-configs.sh "
+            + $"--bootstrap-server {options.Address.Brokers} --alter --topic {topic} --add-config max.message.bytes={needed}; "
+            + $"or lower --max-segment-bytes{lower}";
     }
 }

@@ -155,12 +155,13 @@ public sealed class KafkaSegmentSink : ISegmentSink
     private bool TryHandOver(SegmentBatch batch, ref int next)
     {
         ReadOnlySpan<SegmentMessage> messages = batch.Messages;
-        Span<byte> key = stackalloc byte[32];
+        Span<byte> room = stackalloc byte[32];
         Span<byte> fields = stackalloc byte[SegmentFields.MostBytes];
         for (; next < messages.Length; next++)
         {
             ref readonly SegmentMessage message = ref messages[next];
             int topic = message.Shard.Value % _topics.Length;
+            ReadOnlySpan<byte> key = KeyOf(message.Trace, room);
             var headers = new MessageHeaders(1);
             headers.Add(HeaderName, fields[..SegmentFields.WriteText(message, fields)]);
             _delivery.Add();
@@ -168,7 +169,7 @@ public sealed class KafkaSegmentSink : ISegmentSink
             unsafe
             {
                 fixed (byte* body = batch.BodyOf(message)) // pinned by the caller, for longer than this
-                    refusal = _producer.Produce(_topics[topic], body, message.BodyLength, KeyOf(message.Trace, key), ref headers, _delivery);
+                    refusal = _producer.Produce(_topics[topic], body, message.BodyLength, key, ref headers, _delivery);
             }
             if (refusal.IsNone) continue;
             _delivery.Withdraw();

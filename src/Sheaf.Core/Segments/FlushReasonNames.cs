@@ -1,6 +1,6 @@
 namespace Sheaf.Segments;
 
-/// <summary>The names that flush reasons have outside of the process: in segments' fields, metric tags, logs and docs. Frozen.</summary>
+/// <summary>The names of flush reasons outside of the process: in segments' fields, metric tags, logs and docs. Frozen.</summary>
 public static class FlushReasonNames
 {
     /// <summary>The reason in snake case.</summary>

@@ -5,9 +5,9 @@ using Sheaf.Spans;
 namespace Sheaf.Segments;
 
 /// <summary>
-/// The fields that travel beside a segment's message (ARCHITECTURE.md, "What travels with a segment"), in one order and two forms:
-/// the text of the Kafka header <c>sheaf</c>, and the JSON object of a file with <c>--with-headers</c>. Frozen: readers downstream
-/// know names and forms; a new field goes to the end.
+/// The fields that travel beside a segment's message (ARCHITECTURE.md, "What travels with a segment"), in one order and two
+/// forms: the text of the Kafka header <c>sheaf</c>, and the JSON object of a file with <c>--with-headers</c>. Frozen: readers
+/// downstream know names and forms; a new field goes to the end.
 /// </summary>
 public static class SegmentFields
 {

@@ -216,7 +216,8 @@ internal sealed class KafkaRun : IAsyncDisposable
         for (; _readUpTo < _reader.Messages.Count; _readUpTo++)
         {
             IReadOnlyDictionary<string, string> fields = _reader.Messages[_readUpTo].Fields();
-            if (_flushIds.Add($"{fields["flush_id"]} {fields["lowest_offset"]}")) SpansOut += long.Parse(fields["span_count"], CultureInfo.InvariantCulture);
+            bool isNew = _flushIds.Add($"{fields["flush_id"]} {fields["lowest_offset"]}");
+            if (isNew) SpansOut += long.Parse(fields["span_count"], CultureInfo.InvariantCulture);
         }
     }
 }

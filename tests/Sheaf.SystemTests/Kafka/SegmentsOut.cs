@@ -27,8 +27,8 @@ public sealed class SegmentsOut(KafkaBroker broker) : KafkaTest(broker)
         }
         // Frozen: readers downstream know this header's name and form.
         string text = "project_id=7;trace_id=00000000000000010000000000000002;segment_id=00000000000000ab;flush_id="
-            + batch.Messages[0].FlushId.ToString("x32") + ";flush_reason=root_timeout;has_root=true;span_count=1;first_stored=1000;last_stored=1000;"
-            + "shard=3;lowest_offset=40;highest_offset=40;missing_parents=0";
+            + batch.Messages[0].FlushId.ToString("x32") + ";flush_reason=root_timeout;has_root=true;span_count=1;"
+            + "first_stored=1000;last_stored=1000;shard=3;lowest_offset=40;highest_offset=40;missing_parents=0";
         Assert.Equal([new("sheaf", text)], received[0].Headers);
         Assert.Equal("root_timeout", received[0].Fields()["flush_reason"]);
     }

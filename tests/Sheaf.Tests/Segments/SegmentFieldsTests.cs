@@ -12,7 +12,8 @@ public class SegmentFieldsTests
     public void The_text_is_frozen() => Assert.Equal(
         "project_id=4501;trace_id=00000000000000010000000000000002;segment_id=00000000000000ab;"
         + "flush_id=0000000000000000000000000000cafe;flush_reason=idle_timeout;has_root=false;span_count=12;"
-        + "first_stored=1786000000123;last_stored=1786000060456;shard=3;lowest_offset=40;highest_offset=5000000000;missing_parents=2",
+        + "first_stored=1786000000123;last_stored=1786000060456;shard=3;"
+        + "lowest_offset=40;highest_offset=5000000000;missing_parents=2",
         TextOf(Message()));
 
     [Fact]
@@ -20,7 +21,8 @@ public class SegmentFieldsTests
         """
         {"project_id":4501,"trace_id":"00000000000000010000000000000002","segment_id":"00000000000000ab",
         "flush_id":"0000000000000000000000000000cafe","flush_reason":"idle_timeout","has_root":false,"span_count":12,
-        "first_stored":1786000000123,"last_stored":1786000060456,"shard":3,        "lowest_offset":40,"highest_offset":5000000000,"missing_parents":2}
+        "first_stored":1786000000123,"last_stored":1786000060456,"shard":3,
+        "lowest_offset":40,"highest_offset":5000000000,"missing_parents":2}
         """.ReplaceLineEndings(""),
         JsonOf(Message()));
 
@@ -36,7 +38,9 @@ public class SegmentFieldsTests
             Assert.Equal(TextOf(message), string.Join(';', fields));
         }
 
-        static string Text(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+        static string Text(JsonElement value) => value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : value.GetRawText();
     }
 
     [Fact]
@@ -44,10 +48,12 @@ public class SegmentFieldsTests
     {
         SegmentMessage longest = Message() with
         {
-            Trace = new TraceKey(long.MaxValue, new TraceId(ulong.MaxValue, ulong.MaxValue)), SegmentId = new SpanId(ulong.MaxValue),
-            FlushId = UInt128.MaxValue, Reason = Enum.GetValues<FlushReason>().MaxBy(reason => reason.Name().Length), HasRoot = false,
-            SpanCount = int.MaxValue, FirstStoredMs = long.MinValue, LastStoredMs = long.MinValue, Shard = new ShardId(int.MaxValue),
-            LowestOffset = long.MinValue, HighestOffset = long.MinValue, MissingParents = int.MaxValue,
+            Trace = new TraceKey(long.MaxValue, new TraceId(ulong.MaxValue, ulong.MaxValue)),
+            SegmentId = new SpanId(ulong.MaxValue), FlushId = UInt128.MaxValue,
+            Reason = Enum.GetValues<FlushReason>().MaxBy(reason => reason.Name().Length), HasRoot = false,
+            SpanCount = int.MaxValue, MissingParents = int.MaxValue, Shard = new ShardId(int.MaxValue),
+            FirstStoredMs = long.MinValue, LastStoredMs = long.MinValue,
+            LowestOffset = long.MinValue, HighestOffset = long.MinValue,
         };
         Assert.EndsWith("=2147483647", TextOf(longest), StringComparison.Ordinal);
         Assert.EndsWith(":2147483647}", JsonOf(longest), StringComparison.Ordinal);
@@ -80,9 +86,10 @@ public class SegmentFieldsTests
 
     private static SegmentMessage Message() => new()
     {
-        Trace = new TraceKey(4501, new TraceId(1, 2)), SegmentId = new SpanId(0xAB), FlushId = 0xCAFE, Reason = FlushReason.IdleTimeout,
-        HasRoot = false, SkipEnrichment = false, BeginsSegment = true, SpanCount = 12, PayloadBytes = 3400, MissingParents = 2,
-        FirstStoredMs = 1786000000123, LastStoredMs = 1786000060456, Shard = new ShardId(3), LowestOffset = 40, HighestOffset = 5_000_000_000,
+        Trace = new TraceKey(4501, new TraceId(1, 2)), SegmentId = new SpanId(0xAB), FlushId = 0xCAFE,
+        Reason = FlushReason.IdleTimeout, HasRoot = false, SkipEnrichment = false, BeginsSegment = true,
+        SpanCount = 12, PayloadBytes = 3400, MissingParents = 2, Shard = new ShardId(3),
+        FirstStoredMs = 1786000000123, LastStoredMs = 1786000060456, LowestOffset = 40, HighestOffset = 5_000_000_000,
         BodyStart = 0, BodyLength = 0,
     };
 }
