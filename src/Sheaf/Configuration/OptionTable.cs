@@ -70,8 +70,8 @@ internal static class OptionTable
     {
         Name = "with-headers",
         Group = OptionGroup.Files,
-        Summary = "Write beside each message what a topic has in the header sheaf (why and when it was cut, counts, offsets).",
-        Details = "Off, because then each line is exactly the message that a consumer downstream expects.",
+        Summary = "Write each message with its fields beside it (why and when it was cut, counts, offsets).",
+        Details = "A topic has them in the header `sheaf`. Off, because then each line is exactly the message that a consumer downstream expects.",
         Default = _ => "false",
         DefaultText = "false",
     });
