@@ -6,7 +6,7 @@ namespace Sheaf.Tests.Docs;
 /// <summary>A name in our docs that no search can find is the commonest flaw of docs. These tests keep them true.</summary>
 public partial class NamesInDocsTests
 {
-    private static readonly string[] Pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", .. DocPages()];
+    private static readonly string[] Pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", .. DocPages()];
 
     // The platform's names that our pages mention.
     private static readonly HashSet<string> OfThePlatform = ["GetType", "DateTime", "UtcNow", "TimeProvider", "System", "CommandLine", "Task", "Thread"];
@@ -45,6 +45,15 @@ public partial class NamesInDocsTests
                 if (!Path.Exists(Path.Combine(RepositoryFiles.Root, path.Value.TrimEnd('/', '.')))) missing.Add($"{page}: {path.Value}");
         }
         Assert.Empty(missing);
+    }
+
+    [Fact]
+    public void Every_page_stands_in_the_index()
+    {
+        string index = File.ReadAllText(Path.Combine(RepositoryFiles.Root, "docs", "README.md"));
+        Assert.All(
+            DocPages().Select(page => Path.GetRelativePath("docs", page)).Where(page => page != "README.md"),
+            page => Assert.Contains($"]({page})", index, StringComparison.Ordinal));
     }
 
     /// <summary>Shown to find a planted fault: a check must be able to fail.</summary>
