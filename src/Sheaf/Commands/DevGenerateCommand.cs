@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.IO.Compression;
 using Sheaf.Dev;
+using Sheaf.Kafka;
 
 namespace Sheaf.Commands;
 
@@ -22,9 +23,10 @@ internal static class DevGenerateCommand
         };
         var output = new Option<string>("--output", "-o")
         {
-            Description = "File to write, or - for standard output.",
+            Description = "File to write, - for standard output, or a topic, in which each span goes to its trace's partition and is stamped with the time "
+                + "at which it is sent (then give --rate and --stream-rate the same value).",
             DefaultValueFactory = _ => "-",
-            HelpName = "PATH|-",
+            HelpName = "PATH|-|kafka://HOST:PORT/TOPIC",
         };
         var seed = new Option<long>("--seed")
         {
@@ -123,20 +125,27 @@ internal static class DevGenerateCommand
                     + $"{LongestExpectedSegmentSeconds - (options.LongestSegmentSeconds - options.LatenessSeconds)} seconds, since later spans can be cut off "
                     + "by the default timeouts. Leave one of the two out.");
             }
+            string to = parsed.GetRequiredValue(output);
+            KafkaAddress? topic = null;
+            if (KafkaAddress.IsKafka(to))
+            {
+                if (!KafkaAddress.TryParse(to, KafkaAddressRole.Output, out topic, out string problem)) faults.Add($"--output: {problem}.");
+                if (parsed.GetValue(gzip)) faults.Add("--gzip is for a file or a pipe.");
+            }
             if (faults.Count > 0)
             {
                 foreach (string fault in faults) await parsed.InvocationConfiguration.Error.WriteLineAsync("sheaf: " + fault);
                 return ExitCode.Configuration;
             }
             return await RunAsync(
-                options, parsed.GetRequiredValue(output), parsed.GetValue(gzip), spansPerSecond, expectPath, parsed.InvocationConfiguration.Error,
+                options, to, topic, parsed.GetValue(gzip), spansPerSecond, expectPath, parsed.InvocationConfiguration.Error,
                 TimeProvider.System, cancel);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        LoadOptions options, string outputPath, bool gzip, double? rate, string? expectPath, TextWriter error, TimeProvider time, CancellationToken cancel)
+        LoadOptions options, string outputPath, KafkaAddress? topic, bool gzip, double? rate, string? expectPath, TextWriter error, TimeProvider time, CancellationToken cancel)
     {
         try
         {
@@ -144,16 +153,30 @@ internal static class DevGenerateCommand
             var generator = new SpanGenerator(options, expected);
             // Both are opened first, so that a path that cannot be written is known before the work.
             await using Stream? expectFile = expectPath is null ? null : File.Create(expectPath, 0);
+            if (topic is not null)
+            {
+                await using KafkaSpanSink sink = await KafkaSpanSink.OpenAsync(new KafkaOutputOptions { Address = topic }, null, time, cancel);
+                await WriteAsync(generator, sink.ProduceAsync, rate, time, cancel);
+                if (expectFile is not null) await expected!.WriteAsync(expectFile, cancel);
+                return ExitCode.Done;
+            }
             await using (Stream output = OpenOutput(outputPath))
             {
                 if (gzip)
                 {
                     await using var compressed = new GZipStream(output, CompressionLevel.Fastest);
-                    await WriteAsync(generator, compressed, rate, time, cancel);
+                    await WriteAsync(
+                        generator,
+                        async (lines, stop) =>
+                        {
+                            await compressed.WriteAsync(lines, stop);
+                            if (rate is not null) await compressed.FlushAsync(stop); // whoever reads along sees them now
+                        },
+                        rate, time, cancel);
                 }
                 else
                 {
-                    await WriteAsync(generator, output, rate, time, cancel);
+                    await WriteAsync(generator, output.WriteAsync, rate, time, cancel);
                 }
             }
             if (expectFile is not null) await expected!.WriteAsync(expectFile, cancel);
@@ -168,13 +191,19 @@ internal static class DevGenerateCommand
             await error.WriteLineAsync($"sheaf: cannot write {outputPath}: {e.Message}");
             return ExitCode.Failed;
         }
+        catch (SheafException e)
+        {
+            await error.WriteLineAsync($"sheaf: {e.Message}");
+            return e is ConfigurationException ? ExitCode.Configuration : ExitCode.Failed;
+        }
         catch (OperationCanceledException)
         {
             return ExitCode.Interrupted;
         }
     }
 
-    private static async Task WriteAsync(SpanGenerator generator, Stream output, double? rate, TimeProvider time, CancellationToken cancel)
+    private static async Task WriteAsync(
+        SpanGenerator generator, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write, double? rate, TimeProvider time, CancellationToken cancel)
     {
         long start = time.GetTimestamp();
         long mostSpans = rate is { } r ? Math.Max(1, (long)(r / 50)) : long.MaxValue;
@@ -182,13 +211,11 @@ internal static class DevGenerateCommand
         {
             ReadOnlyMemory<byte> block = generator.NextBlock(mostSpans);
             if (block.IsEmpty) break;
-            await output.WriteAsync(block, cancel);
+            await write(block, cancel);
             if (rate is null) continue;
-            await output.FlushAsync(cancel);
             TimeSpan ahead = TimeSpan.FromSeconds(generator.SpansWritten / rate.Value) - time.GetElapsedTime(start);
             if (ahead > TimeSpan.Zero) await Task.Delay(ahead, time, cancel);
         }
-        await output.FlushAsync(cancel);
     }
 
     // The console's own stream goes on silently when nobody reads any more, and would make all spans for nothing.

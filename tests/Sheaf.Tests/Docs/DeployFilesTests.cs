@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Sheaf.Configuration;
+using Sheaf.Kafka;
 using Sheaf.TestKit;
 using Sheaf.Tests.Commands;
 using YamlDotNet.RepresentationModel;
@@ -75,6 +76,27 @@ public partial class DeployFilesTests
         Assert.Equal(2, Regex.Count(text, "dotnet/" + "(sdk|aspnet):" + Regex.Escape(framework["net".Length..]) + @"\b"));
     }
 
+    /// <summary>Whoever starts it sees segments: something feeds the topic that Sheaf reads, and something prints the one that it writes.</summary>
+    [Fact]
+    public async Task What_the_compose_file_starts_is_fed_and_shown()
+    {
+        YamlNode services = Compose()["services"];
+        ProcessSpansPlan plan = await BindAsync(Texts(services["sheaf"]["command"]), Pairs(services["sheaf"]["environment"]));
+        string[] load = Texts(services["load"]["command"]);
+        Assert.Equal(Text(services["sheaf"]["image"]), Text(services["load"]["image"]));
+        KafkaAddress input = plan.KafkaInput!.Consumer.Address, output = plan.KafkaOutput!.Address;
+        Assert.Equal($"kafka://{input.Brokers}/{input.Topic}", ValueOf(load, "--output"));
+        // Time goes on in the load as it does outside, or the brokers' timestamps would tear its traces.
+        Assert.Equal(ValueOf(load, "--rate"), ValueOf(load, "--stream-rate"));
+        var host = new TestHost();
+        Assert.Equal(0, await host.RunAsync([.. load[..2], "--spans", "1", "--output", "/dev/null", "--rate", ValueOf(load, "--rate"), "--stream-rate", ValueOf(load, "--stream-rate")]));
+
+        string[] shown = Texts(services["segments"]["command"]);
+        Assert.Equal((output.Topic, output.Brokers), (ValueOf(shown, "--topic"), ValueOf(shown, "--bootstrap-server")));
+        string topics = string.Concat(Texts(services["topics"]["command"]));
+        Assert.All((string[])[input.Topic, output.Topic], topic => Assert.Contains($"--topic {topic} ", topics, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void The_output_topic_takes_the_largest_segment()
     {
@@ -101,6 +123,8 @@ public partial class DeployFilesTests
         Assert.True(exitCode == 0, host.Error);
         return host.Plan!;
     }
+
+    private static string ValueOf(string[] words, string option) => words[Array.IndexOf(words, option) + 1];
 
     private static YamlNode Compose() => Documents("compose.yaml").Single();
 
