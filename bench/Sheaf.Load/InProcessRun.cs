@@ -16,7 +16,7 @@ internal static class InProcessRun
         cancel.ThrowIfCancellationRequested();
         string count = shards.ToString(CultureInfo.InvariantCulture);
         string[] words = ["process-spans", "--input", input, "--output", output, "--overwrite", "--shards", count, "--flusher-processes", count, "--summary", "none", .. Rules];
-        int exitCode = await SheafCommand.RunAsync(words, CommandHost.OfThisProcess(), SegmentRun.RunAsync);
+        int exitCode = await SheafCommand.RunAsync(words, CommandHost.OfThisProcess(), SegmentRun.RunAsync, StartCheck.RunAsync);
         if (exitCode != ExitCode.Done) throw new InvalidOperationException($"sheaf {string.Join(' ', words)} ended with exit code {exitCode}");
     }
 }

@@ -35,7 +35,17 @@ public sealed class SinkException(string message, Exception? inner = null) : She
 public sealed class TransactionAbortedException(string message) : SheafException(message);
 
 /// <summary>The configuration is wrong; every fault of it is in the message. Mend it and start again.</summary>
-public sealed class ConfigurationException(string message) : SheafException(message);
+public sealed class ConfigurationException(IReadOnlyList<string> faults) : SheafException(string.Join("\n", faults))
+{
+    /// <summary>One fault.</summary>
+    public ConfigurationException(string message)
+        : this([message])
+    {
+    }
+
+    /// <summary>All of them, a sentence or two each.</summary>
+    public IReadOnlyList<string> Faults { get; } = faults;
+}
 
 /// <summary>The run cannot go on: a limit that the operator set was reached, or restarts did not help.</summary>
 public sealed class RunStoppedException(string message, Exception? inner = null) : SheafException(message, inner);

@@ -3,10 +3,10 @@ using System.Globalization;
 
 namespace Sheaf.Kafka;
 
-/// <summary>What an address is for: an input names one topic and a group, an output one topic or several.</summary>
+/// <summary>What an address is for: an input names one topic and maybe a group, an output one topic or several.</summary>
 public enum KafkaAddressRole
 {
-    /// <summary><c>kafka://host:port[,host:port]/topic?group=NAME</c>.</summary>
+    /// <summary><c>kafka://host:port[,host:port]/topic[?group=NAME]</c>.</summary>
     Input,
 
     /// <summary><c>kafka://host:port[,host:port]/topic[,topic2]</c>.</summary>
@@ -19,7 +19,7 @@ public enum KafkaAddressRole
 /// </summary>
 /// <param name="Brokers">As librdkafka's <c>bootstrap.servers</c> has them.</param>
 /// <param name="Topics">One for an input, at least one for an output.</param>
-/// <param name="Group">The consumer group; empty for an output.</param>
+/// <param name="Group">The consumer group; empty for an output, and where the address of an input names none.</param>
 /// <param name="Properties">In the order in which they stand there.</param>
 public sealed record KafkaAddress(
     string Brokers, ImmutableArray<string> Topics, string Group, ImmutableArray<KeyValuePair<string, string>> Properties)
@@ -134,15 +134,14 @@ public sealed record KafkaAddress(
             int at = parameter.IndexOf('=', StringComparison.Ordinal);
             string name = Uri.UnescapeDataString(at < 0 ? parameter : parameter[..at]);
             string value = at < 0 ? "" : Uri.UnescapeDataString(parameter[(at + 1)..]);
-            if (name is "group" or "group.id" && role == KafkaAddressRole.Input) group = value;
+            if (role == KafkaAddressRole.Input && value.Length > 0 && name is ("group" or "group.id")) group = value;
             else if (KafkaConfig.IsSecret(name)) problem = $"parameter {name}: a secret does not belong in an address: give it with --kafka-config, better in a file or the environment";
             else if (value.Length == 0) problem = $"parameter {name}: its value is missing";
+            else if (KafkaConfig.WhyNot(name, value) is { } refusal) problem = $"parameter {refusal}";
             else if (!name.Contains('.', StringComparison.Ordinal) && name is not "debug") problem = $"parameter {name}: not known; known are {(role == KafkaAddressRole.Input ? "group and " : "")}the properties of librdkafka";
             else found.Add(new(name, value));
             if (problem.Length > 0) break;
         }
-        if (problem.Length == 0 && role == KafkaAddressRole.Input && group.Length == 0)
-            problem = "the group is missing: Sheaf commits what it has read under a group's name";
         properties = found.ToImmutable();
         return problem.Length == 0;
     }

@@ -26,6 +26,20 @@ public sealed class KafkaConfig
         ["log.queue"] = (["false"], "Sheaf takes the log lines as they come"),
     };
 
+    private const string InTheAddress = "the brokers stand in the addresses of --input and --output";
+
+    // Set by Sheaf, from what it is told in another way.
+    private static readonly Dictionary<string, string> Elsewhere = new(StringComparer.Ordinal)
+    {
+        ["bootstrap.servers"] = InTheAddress,
+        ["metadata.broker.list"] = InTheAddress,
+        ["group.id"] = "name the group with --consumer-group, or ?group=NAME in --input",
+        ["group.instance.id"] = "use --group-instance-id",
+        ["transactional.id"] = "Sheaf makes one for each producer of --delivery exactly-once and of --progress-topic, from the group and --group-instance-id",
+        ["auto.offset.reset"] = "use --auto-offset-reset",
+        ["max.poll.interval.ms"] = "use --max-poll-interval-ms",
+    };
+
     private readonly List<KeyValuePair<string, string>> _properties = [];
 
     /// <summary>An empty configuration.</summary>
@@ -67,9 +81,15 @@ public sealed class KafkaConfig
         string name = at < 0 ? "" : text[..at].Trim();
         property = new(name, at < 0 ? "" : text[(at + 1)..]);
         // What has no name may be a secret that lost it.
-        problem = name.Length > 0 ? "" : "a Kafka property needs the form name=value, for instance security.protocol=ssl";
-        return name.Length > 0;
+        problem = name.Length > 0 ? WhyNot(name, property.Value) ?? "" : "a Kafka property needs the form name=value, for instance security.protocol=ssl";
+        return problem.Length == 0;
     }
+
+    /// <summary>Why a property may not be given, and what to use instead; null where it may. What librdkafka says of it is another matter.</summary>
+    internal static string? WhyNot(string name, string value) =>
+        Elsewhere.TryGetValue(name, out string? instead) ? $"{name} is set by Sheaf: {instead}"
+        : Reserved.TryGetValue(name, out (string[] Allowed, string Reason) reserved) && !reserved.Allowed.Contains(value, StringComparer.OrdinalIgnoreCase)
+            ? $"{name} must stay {reserved.Allowed[0]}: {reserved.Reason}" : null;
 
     /// <summary>Whether the property's value must never be shown.</summary>
     public static bool IsSecret(string name) =>

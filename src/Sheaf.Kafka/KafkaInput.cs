@@ -18,7 +18,16 @@ public sealed record KafkaInput(KafkaConsumerOptions Options, int Partitions)
         KafkaAddress address = options.Address;
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events); // joins no group: it does not subscribe
-        if (KafkaTopic.CountPartitions(client, events, address.Topic, timeout, time, out KafkaError error, cancel) is { } partitions) return partitions;
+        if (KafkaTopic.CountPartitions(client, events, address.Topic, timeout, time, out KafkaError error, cancel) is { } partitions)
+        {
+            string[] lacking =
+            [
+                .. ((string?[])[
+                    KafkaRights.WhyNotTopic(client, address, address.Topic, KafkaRight.Read, time, cancel), KafkaRights.WhyNotGroup(client, address, time, cancel),
+                ]).OfType<string>().Select(lack => $"input: {address}: {lack}"),
+            ];
+            return lacking.Length == 0 ? partitions : throw new ConfigurationException(lacking);
+        }
         string message = $"input: {address}: topic {address.Topic}: {error.Text}. {error.WayOut(address.Topic)}";
         if (error.Kind is not KafkaErrorKind.Retriable) throw new ConfigurationException(message);
         throw new SourceException(events.LastError.IsNone ? message : $"{message}. Last: {events.LastError.Text}");

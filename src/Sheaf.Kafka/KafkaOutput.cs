@@ -15,12 +15,19 @@ public sealed class KafkaOutput
     private readonly Action<KafkaLogLine>? _log;
     private readonly TimeProvider _time;
 
+    // Where the brokers do not tell what a topic takes: what they let one take unless somebody says otherwise.
+    private const int UsualMaxMessageBytes = 1_048_588;
+
+    // As low as --max-segment-bytes may be.
+    private const int LeastSegmentBytes = 1 << 10;
+
     private KafkaOutput(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
     {
         Options = options;
         _config = options.ToConfig(maxMessageBytes);
         // A property of the client may be lower than what the topics take.
         MaxMessageBytes = Math.Min(maxMessageBytes, _config.MaxMessageBytes ?? maxMessageBytes);
+        MaxSegmentBytes = options.MaxSegmentBytes ?? Math.Min(MaxMessageBytes - MessageOverhead, SegmentRules.UsualMaxSegmentBytes);
         _log = log;
         _time = time;
     }
@@ -30,6 +37,9 @@ public sealed class KafkaOutput
 
     /// <summary>The largest message, in bytes, that every topic takes, and the client.</summary>
     public int MaxMessageBytes { get; }
+
+    /// <summary>The largest message that is made of several spans: what was asked for, or else what fits.</summary>
+    public int MaxSegmentBytes { get; }
 
     /// <summary>Asks the brokers for the topics and their limits. Waits for brokers that are away.</summary>
     /// <exception cref="ConfigurationException">A topic is missing or too small for a segment, a property is wrong, or librdkafka is missing.</exception>
@@ -59,23 +69,29 @@ public sealed class KafkaOutput
     private static int CheckTopics(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaLibrary.EnsureLoaded();
-        int needed = options.MaxSegmentBytes + MessageOverhead;
+        int least = (options.MaxSegmentBytes ?? LeastSegmentBytes) + MessageOverhead;
         var events = new ClientEvents(log);
-        using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(needed)), events);
+        KafkaConfig config = KafkaProducer.WithDelivery(options.ToConfig());
+        using ClientHandle client = ClientHandle.Create(ClientType.Producer, config, events);
         int? smallest = null;
+        var faults = new List<string>();
         foreach (string name in options.Address.Topics)
         {
-            KafkaTopic topic = Find(options, name, client, events, time, cancel);
-            if (topic.MaxMessageBytes is not { } limit)
+            if (KafkaTopic.Find(client, events, name, options.StartTimeout, time, out KafkaError error, cancel) is not { } topic)
             {
-                log?.Invoke(new KafkaLogLine(
-                    Level: 4, "LIMIT", $"topic {name}: the brokers do not tell its max.message.bytes; it must be {needed} or more for --max-segment-bytes {options.MaxSegmentBytes}"));
+                SheafException missing = Missing(options, name, error, events.LastError);
+                if (missing is not ConfigurationException) throw missing;
+                faults.Add(missing.Message);
                 continue;
             }
-            if (limit < needed) throw new ConfigurationException(TooSmall(options, name, limit));
+            if (KafkaRights.WhyNotTopic(client, options.Address, name, KafkaRight.Write, time, cancel) is { } lack) faults.Add($"{options.Name}: {options.Address}: {lack}");
+            int limit = topic.MaxMessageBytes ?? (options.MaxSegmentBytes is null ? UsualMaxMessageBytes : least);
+            if (topic.MaxMessageBytes is null) log?.Invoke(new KafkaLogLine(Level: 4, "LIMIT", Untold(options, name, limit)));
+            if (limit < least) faults.Add(TooSmall(options, name, limit));
             smallest = Math.Min(limit, smallest ?? limit);
         }
-        return smallest ?? needed;
+        if (faults.Count > 0) throw new ConfigurationException(faults);
+        return smallest ?? least;
     }
 
     /// <summary>Asks the brokers for the first topic. Waits for brokers that are away.</summary>
@@ -87,8 +103,10 @@ public sealed class KafkaOutput
             {
                 KafkaLibrary.EnsureLoaded();
                 var events = new ClientEvents(log);
-                using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig(options.MaxSegmentBytes)), events);
-                return Find(options, options.Address.Topic, client, events, time, cancel);
+                using ClientHandle client = ClientHandle.Create(ClientType.Producer, KafkaProducer.WithDelivery(options.ToConfig()), events);
+                KafkaTopic topic = Find(options, options.Address.Topic, client, events, time, cancel);
+                return KafkaRights.WhyNotTopic(client, options.Address, topic.Name, KafkaRight.Write, time, cancel) is { } lack
+                    ? throw new ConfigurationException($"{options.Name}: {options.Address}: {lack}") : topic;
             },
             cancel);
 
@@ -103,13 +121,18 @@ public sealed class KafkaOutput
         return new SinkException(cause.IsNone ? message : $"{message}. Last: {cause.Text}");
     }
 
+    private static string Untold(KafkaOutputOptions options, string topic, int limit) => options.MaxSegmentBytes is { } asked
+        ? $"topic {topic}: the brokers do not tell its max.message.bytes; it must be {limit} or more for --max-segment-bytes {asked}"
+        : $"topic {topic}: the brokers do not tell its max.message.bytes, so {limit} is assumed, which is what they take unless told otherwise. Give this client's user "
+            + "the right DescribeConfigs on the topic, or name the limit with --max-segment-bytes";
+
     private static string TooSmall(KafkaOutputOptions options, string topic, int limit)
     {
-        int needed = options.MaxSegmentBytes + MessageOverhead;
-        string lower = limit > MessageOverhead ? $" to {limit - MessageOverhead}" : "";
-        return $"{options.Name}: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but a segment may have --max-segment-bytes "
-            + $"{options.MaxSegmentBytes} and {MessageOverhead} for key and header. Raise the topic's: kafka-configs.sh "
-            + $"--bootstrap-server {options.Address.Brokers} --alter --topic {topic} --add-config max.message.bytes={needed}; "
-            + $"or lower --max-segment-bytes{lower}";
+        string asked = options.MaxSegmentBytes is { } bytes ? $"a segment may have --max-segment-bytes {bytes}" : $"a segment needs {LeastSegmentBytes}";
+        string lower = options.MaxSegmentBytes is null ? "" : limit >= LeastSegmentBytes + MessageOverhead
+            ? $"; or lower --max-segment-bytes to {limit - MessageOverhead}, or leave it out" : "; or lower --max-segment-bytes";
+        return $"{options.Name}: topic {topic} takes messages of at most {limit} bytes (max.message.bytes), but {asked} and {MessageOverhead} for key and header. "
+            + $"Raise the topic's: kafka-configs.sh --bootstrap-server {options.Address.Brokers} --alter --topic {topic} "
+            + $"--add-config max.message.bytes={(options.MaxSegmentBytes ?? SegmentRules.UsualMaxSegmentBytes) + MessageOverhead}{lower}";
     }
 }

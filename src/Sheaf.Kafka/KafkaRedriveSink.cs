@@ -37,7 +37,7 @@ public sealed class KafkaRedriveSink : IAsyncDisposable
     public static async ValueTask<KafkaRedriveSink> OpenAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
-        KafkaConfig config = options.ToConfig(topic.MaxMessageBytes ?? options.MaxSegmentBytes);
+        KafkaConfig config = options.ToConfig(topic.MaxMessageBytes);
         return new KafkaRedriveSink(options.Address, new KafkaGroupSink(KafkaProducer.Create(config, log), topic.Name, time), topic);
     }
 

@@ -80,13 +80,8 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     public static async ValueTask<RedisRunBuffer> OpenAsync(
         ProcessSpansPlan plan, BufferTarget.Redis target, ControlBlock control, Action<FaultPoint>? faults, RunContext context, CancellationToken cancel)
     {
-        var address = new BufferAddress(target.Address.Text, plan.SliceId, (long)plan.RedisTtl.TotalSeconds, plan.CompressionLevel);
-        RedisBufferOptions options = WorkerBuffers.OptionsOf(address, target.Address, plan.Rules, plan.Shards) with
-        {
-            MaxMemoryShare = plan.MaxMemoryShare,
-            Source = SourceOf(plan),
-        };
-        var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), options, address, control, faults, context);
+        RedisBufferOptions options = OptionsOf(plan, target);
+        var run = new RedisRunBuffer(await RedisBuffer.OpenAsync(options, cancel), options, AddressOf(plan, target), control, faults, context);
         try
         {
             if (plan.EarlierRun == EarlierRun.Drain) await run.BeginDrainAsync(cancel);
@@ -100,6 +95,17 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             await run.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>As <see cref="OpenAsync"/>, and changes nothing.</summary>
+    /// <param name="patience">How long the server may take.</param>
+    /// <inheritdoc cref="OpenAsync" path="/exception"/>
+    public static async ValueTask CheckAsync(ProcessSpansPlan plan, BufferTarget.Redis target, TimeSpan patience, CancellationToken cancel)
+    {
+        RedisBufferOptions options = OptionsOf(plan, target);
+        options = options with { Client = options.Client with { OperationTimeout = patience } };
+        await using RedisBuffer buffer = await RedisBuffer.OpenAsync(options, cancel);
+        if (plan.KafkaInput is null && plan.EarlierRun is EarlierRun.Refuse or EarlierRun.Resume) LeftBy(await buffer.ReadStoredAsync(cancel), plan, options);
     }
 
     public override int ShardCount => _control.ShardCount;
@@ -211,6 +217,12 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         }
     }
 
+    private static BufferAddress AddressOf(ProcessSpansPlan plan, BufferTarget.Redis target) =>
+        new(target.Address.Text, plan.SliceId, (long)plan.RedisTtl.TotalSeconds, plan.CompressionLevel);
+
+    private static RedisBufferOptions OptionsOf(ProcessSpansPlan plan, BufferTarget.Redis target) =>
+        WorkerBuffers.OptionsOf(AddressOf(plan, target), target.Address, plan.Rules, plan.Shards) with { MaxMemoryShare = plan.MaxMemoryShare, Source = SourceOf(plan) };
+
     /// <summary>A file by its full name, so that it is the same from every folder. A topic without its brokers, which are the same by many names.</summary>
     private static string SourceOf(ProcessSpansPlan plan) => plan.KafkaInput is { } kafka
         ? $"topic {kafka.Consumer.Address.Topic}, group {kafka.Consumer.Address.Group}"
@@ -224,16 +236,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     {
         if (plan.EarlierRun == EarlierRun.Discard) await _buffer.DiscardAsync(cancel);
         StoredMark?[] marks = await _buffer.ReadStoredAsync(cancel);
-        StoredMark? left = Array.Find(marks, mark => mark is not null);
-        if (left is not null && plan.EarlierRun == EarlierRun.Refuse)
-        {
-            throw new ConfigurationException(
-                $"buffer: {options.Address} holds what a run over {left.Source} has left that was cut off at line {left.Position.Offset}. Go on with it (--resume, on the same input and output), throw it away (--discard), or keep apart from it (--kafka-slice-id N)");
-        }
-        if (left is not null && left.Source != options.Source)
-            throw new ConfigurationException($"--resume: what {options.Address} holds is of {left.Source}, and the input is {options.Source}. Name that input, or throw it away (--discard)");
-        if (left is not null && left.Shards != options.Shards)
-            throw new ConfigurationException($"--resume: the run that was cut off had {left.Shards} shards, this one has {options.Shards}: traces would change theirs. Use --shards {left.Shards}");
+        StoredMark? left = LeftBy(marks, plan, options);
 
         await _buffer.BeginAsync(cancel);
         for (int s = 0; s < marks.Length; s++)
@@ -247,6 +250,23 @@ internal sealed partial class RedisRunBuffer : RunBuffer
         if (strange >= 0)
             throw new ConfigurationException($"buffer: {options.Address} holds traces in shard {strange} that nobody has marked as his; throw them away (--discard), or keep apart from them (--kafka-slice-id N)");
         if (left is not null) Log.Resumed(_logger, left.Source, _stored.Min(position => position.Offset), _carriedOver.Sum(depth => depth.Spans));
+    }
+
+    /// <summary>What an earlier run over a file has left; null where none has.</summary>
+    /// <exception cref="ConfigurationException">This run does not say what to do with it, or is not its continuation.</exception>
+    private static StoredMark? LeftBy(StoredMark?[] marks, ProcessSpansPlan plan, RedisBufferOptions options)
+    {
+        StoredMark? left = Array.Find(marks, mark => mark is not null);
+        if (left is not null && plan.EarlierRun == EarlierRun.Refuse)
+        {
+            throw new ConfigurationException(
+                $"buffer: {options.Address} holds what a run over {left.Source} has left that was cut off at line {left.Position.Offset}. Go on with it (--resume, on the same input and output), throw it away (--discard), or keep apart from it (--kafka-slice-id N)");
+        }
+        if (left is not null && left.Source != options.Source)
+            throw new ConfigurationException($"--resume: what {options.Address} holds is of {left.Source}, and the input is {options.Source}. Name that input, or throw it away (--discard)");
+        if (left is not null && left.Shards != options.Shards)
+            throw new ConfigurationException($"--resume: the run that was cut off had {left.Shards} shards, this one has {options.Shards}: traces would change theirs. Use --shards {left.Shards}");
+        return left;
     }
 
     /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>

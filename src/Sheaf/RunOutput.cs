@@ -6,6 +6,7 @@ using Sheaf.Flushing;
 using Sheaf.Kafka;
 using Sheaf.Kafka.Progress;
 using Sheaf.Supervision;
+using Sheaf.Telemetry;
 
 namespace Sheaf;
 
@@ -18,7 +19,7 @@ internal readonly record struct OutputClient(ISegmentSink Sink, Action Fence, Fu
 /// The output of one run: a file or topics. Workers that are threads share what is open here; worker processes open it for themselves, and here it is only prepared and brought to its
 /// end. Owner: the run.
 /// </summary>
-internal sealed class RunOutput : IAsyncDisposable
+internal sealed partial class RunOutput : IAsyncDisposable
 {
     private readonly JsonLinesSink? _sink;
     private readonly SharedOutputFile? _shared;
@@ -37,12 +38,23 @@ internal sealed class RunOutput : IAsyncDisposable
     /// <summary>Most bytes of a span as it is written: it may be alone in its message, and a topic takes only so much.</summary>
     public int MaxSpanBytes => _kafka is null ? int.MaxValue : Math.Max(0, _kafka.MaxMessageBytes - KafkaOutput.MessageOverhead - Segments.SegmentWriter.EnvelopeBytes);
 
-    /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten; a topic is missing or takes no message as large as a segment.</exception>
+    /// <summary>Asks the brokers for the plan's topics and what they take; null where the output is a file.</summary>
+    /// <exception cref="ConfigurationException">A topic is missing, or takes no message as large as a segment.</exception>
     /// <exception cref="SinkException">No broker answers.</exception>
-    public static async ValueTask<RunOutput> OpenAsync(ProcessSpansPlan plan, ControlBlock control, RunContext context, CancellationToken cancel)
+    public static async ValueTask<KafkaOutput?> FindTopicsAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
     {
-        if (plan.KafkaOutput is { } to)
-            return new RunOutput(null, null, await KafkaOutput.OpenAsync(to, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Output")), context.Time, cancel));
+        if (plan.KafkaOutput is not { } to) return null;
+        KafkaOutput topics = await KafkaOutput.OpenAsync(to, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Output")), context.Time, cancel);
+        Log.SegmentLimit(context.Logs.CreateLogger<RunOutput>(), topics.MaxSegmentBytes, to.Address, topics.MaxMessageBytes);
+        return topics;
+    }
+
+    /// <param name="topics">What was found of the plan's topics; null where the output is a file.</param>
+    /// <exception cref="ConfigurationException">It cannot be opened or shared, or must not be overwritten.</exception>
+    public static async ValueTask<RunOutput> OpenAsync(
+        ProcessSpansPlan plan, KafkaOutput? topics, ControlBlock control, RunContext context, CancellationToken cancel)
+    {
+        if (topics is not null) return new RunOutput(null, null, topics);
         ExistingContent existing = plan.EarlierRun == EarlierRun.Resume ? ExistingContent.Resume : plan.Overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse;
         if (plan.Isolation == FlusherIsolation.Thread) return new RunOutput(await JsonLinesSink.OpenAsync(plan.Output, existing, plan.WithHeaders, cancel), null, null);
         SharedOutputFile.Prepare(plan.Output, existing, control);
@@ -86,5 +98,11 @@ internal sealed class RunOutput : IAsyncDisposable
     {
         _shared?.Dispose();
         if (_sink is not null) await _sink.DisposeAsync();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.SegmentLimit, LogLevel.Information, "A segment of more than {SegmentBytes} bytes leaves in parts: {Output} takes messages of {MessageBytes} bytes")]
+        public static partial void SegmentLimit(ILogger logger, int segmentBytes, KafkaAddress output, int messageBytes);
     }
 }

@@ -100,6 +100,11 @@ internal sealed class SegmentRun : IAsyncDisposable
             // A named pipe was waited for that nobody has opened at its other end, or the workers were just starting.
             return NothingRead(plan, context.Time.GetElapsedTime(begun));
         }
+        catch (ConfigurationException e)
+        {
+            // Whoever prepares a cluster wants to know everything that is missing, not the next thing at each start.
+            throw new ConfigurationException(await StartCheck.FaultsAsync(e, plan, context.Time, stop));
+        }
     }
 
     private static async Task<RunReport> RunAsync(ProcessSpansPlan plan, RunContext context, long begun, CancellationToken stop)
@@ -107,6 +112,9 @@ internal sealed class SegmentRun : IAsyncDisposable
         Faults faults = Faults.OfThisProcess(context);
         await using RunInput input = await RunInput.OpenAsync(plan, context, stop);
         plan = plan with { Shards = input.Shards };
+        // Before all that cuts segments: what the topics take decides how large one may be. Nothing of them is changed.
+        KafkaOutput? topics = await RunOutput.FindTopicsAsync(plan, context, stop);
+        if (topics is not null) plan = plan with { Rules = plan.Rules with { MaxSegmentBytes = topics.MaxSegmentBytes } };
         ShardPlan shards = ShardPlan.Deal(plan.Shards, plan.FlusherProcesses);
         using ControlBlock control = plan.Isolation switch
         {
@@ -123,7 +131,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             ? await RedisRunBuffer.OpenAsync(plan, redis, control, faults.Own, context, stop)
             : new MemoryRunBuffer(plan, control);
         using KafkaProgress? progress = buffer is MemoryRunBuffer memory ? await OpenProgressAsync(plan, memory, context, stop) : null;
-        await using RunOutput output = await RunOutput.OpenAsync(plan, control, context, stop);
+        await using RunOutput output = await RunOutput.OpenAsync(plan, topics, control, context, stop);
         IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);
         await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, progress, deadLetters, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
@@ -242,16 +250,10 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private static async ValueTask<KafkaProgress?> OpenProgressAsync(ProcessSpansPlan plan, MemoryRunBuffer buffer, RunContext context, CancellationToken cancel)
     {
-        if (plan.KafkaInput is not { ProgressTopic: { } topic, Consumer: var consumer }) return null;
-        var options = new KafkaProgressOptions
-        {
-            Input = consumer,
-            Topic = topic,
-            Instance = $"{consumer.Address.Group}-{(consumer.GroupInstanceId.Length > 0 ? consumer.GroupInstanceId : Guid.NewGuid().ToString("N"))}",
-        };
-        KafkaProgress progress = await KafkaProgress.OpenAsync(options, buffer.Engine, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Progress")), context.Time, cancel);
-        if (plan.Delivery == DeliveryGuarantee.ExactlyOnce) await progress.EnsureSameClusterAsync(plan.KafkaOutput!, cancel);
-        return progress;
+        if (plan.ProgressOptions() is not { } options) return null;
+        Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Progress"));
+        if (plan.Delivery == DeliveryGuarantee.ExactlyOnce) await KafkaProgress.EnsureSameClusterAsync(options, plan.KafkaOutput!, log, cancel);
+        return await KafkaProgress.OpenAsync(options, buffer.Engine, log, context.Time, cancel);
     }
 
     private static async ValueTask<IDeadLetterSink> OpenDeadLettersAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
@@ -261,15 +263,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             case DeadLetterTarget.File file:
                 return new DeadLetterFile(file.Path, context.Time);
             case DeadLetterTarget.Kafka kafka:
-                // The topic is on the brokers that are known: those of the output, or else of the input.
-                string brokers = plan.KafkaOutput?.Address.Brokers ?? plan.KafkaInput!.Consumer.Address.Brokers;
-                var options = new KafkaOutputOptions
-                {
-                    Name = "dead letters",
-                    Address = new KafkaAddress(brokers, [kafka.Topic], "", []),
-                    Config = plan.KafkaOutput?.Config ?? plan.KafkaInput!.Consumer.Config,
-                };
-                return await KafkaDeadLetterSink.OpenAsync(options, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.DeadLetters")), context.Time, cancel);
+                return await KafkaDeadLetterSink.OpenAsync(plan.DeadLetterTopic(kafka), KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.DeadLetters")), context.Time, cancel);
             default:
                 return new StopOnDeadLetter(); // DeadLetterTarget.Stop: the set is closed by its private constructor
         }

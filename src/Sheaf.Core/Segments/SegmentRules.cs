@@ -5,8 +5,11 @@ namespace Sheaf.Segments;
 /// <param name="RootTimeoutMs">Quiet time after which a segment whose root is buffered closes.</param>
 /// <param name="MaxSegmentAgeMs">Most time from a segment's first span to its closing; 0 = no such limit.</param>
 /// <param name="MaxSegmentBytes">Size of one output message; a segment that grows past it closes.</param>
-public sealed record SegmentRules(long TimeoutMs = 60_000, long RootTimeoutMs = 10_000, long MaxSegmentAgeMs = 600_000, long MaxSegmentBytes = 10 << 20)
+public sealed record SegmentRules(long TimeoutMs = 60_000, long RootTimeoutMs = 10_000, long MaxSegmentAgeMs = 600_000, long MaxSegmentBytes = SegmentRules.UsualMaxSegmentBytes)
 {
+    /// <summary>The limit where none is given and the output takes it: the original's.</summary>
+    public const int UsualMaxSegmentBytes = 10 << 20;
+
     /// <summary>No deadline.</summary>
     public const long Never = long.MaxValue;
 

@@ -55,4 +55,5 @@ public static class EventIds
     public const int NothingToReload = 3005;
 
     // Run 3100-3199
+    public const int SegmentLimit = 3100;
 }

@@ -305,6 +305,50 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial nint rd_kafka_abort_transaction(ClientHandle client, int timeoutMs);
 
+    // Describing topics and groups, with what the client may do with them
+
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_TopicCollection_of_topic_names(byte** topics, nuint count);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_TopicCollection_destroy(nint topics);
+
+    /// <summary>An error object, or 0.</summary>
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_AdminOptions_set_include_authorized_operations(nint options, int isOn);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DescribeTopics(ClientHandle client, nint topics, nint options, nint queue);
+
+    /// <summary>Lives as long as the event.</summary>
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_event_DescribeTopics_result(nint @event);
+
+    [LibraryImport(Name)]
+    public static partial nint* rd_kafka_DescribeTopics_result_topics(nint result, nuint* count);
+
+    /// <summary>Null where the brokers do not tell.</summary>
+    [LibraryImport(Name)]
+    public static partial int* rd_kafka_TopicDescription_authorized_operations(nint topic, nuint* count);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_DescribeConsumerGroups(ClientHandle client, byte** groups, nuint count, nint options, nint queue);
+
+    /// <summary>Lives as long as the event.</summary>
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_event_DescribeConsumerGroups_result(nint @event);
+
+    [LibraryImport(Name)]
+    public static partial nint* rd_kafka_DescribeConsumerGroups_result_groups(nint result, nuint* count);
+
+    /// <summary>An error object that lives as long as the event, or 0.</summary>
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_ConsumerGroupDescription_error(nint group);
+
+    /// <summary>Null where the brokers do not tell.</summary>
+    [LibraryImport(Name)]
+    public static partial int* rd_kafka_ConsumerGroupDescription_authorized_operations(nint group, nuint* count);
+
     // Creating topics
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
@@ -315,6 +359,16 @@ internal static unsafe partial class LibRdKafka
 
     [LibraryImport(Name)]
     public static partial void rd_kafka_NewTopic_destroy(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_AdminOptions_new(ClientHandle client, int operation);
+
+    [LibraryImport(Name)]
+    public static partial void rd_kafka_AdminOptions_destroy(nint options);
+
+    /// <summary>The brokers say what they would do, and do nothing.</summary>
+    [LibraryImport(Name)]
+    public static partial int rd_kafka_AdminOptions_set_validate_only(nint options, int isOn, byte* error, nuint errorSize);
 
     [LibraryImport(Name)]
     public static partial void rd_kafka_CreateTopics(ClientHandle client, nint* topics, nuint count, nint options, nint queue);

@@ -67,6 +67,14 @@ public sealed class KafkaProgress : IDisposable
         return new KafkaProgress(options, buffer, partitions, log, time);
     }
 
+    /// <summary>Whether the topic is there, or could be made; makes nothing.</summary>
+    /// <param name="partitions">It would be made with so many.</param>
+    /// <returns>How many partitions it has; null where it is missing and can be made.</returns>
+    /// <inheritdoc cref="OpenAsync" path="/exception"/>
+    public static async ValueTask<int?> FindAsync(
+        KafkaProgressOptions options, int partitions, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        await Task.Run(() => ProgressTopic.Find(options, partitions, log, time, cancel), cancel);
+
     /// <summary>The transactions of one producer.</summary>
     /// <param name="role">Tells this one from others of the instance.</param>
     /// <param name="config">What the producer needs besides; null: what the input has.</param>
@@ -169,11 +177,16 @@ public sealed class KafkaProgress : IDisposable
     /// <summary>Makes sure that an output is on the brokers of the input: a transaction cannot be on two clusters.</summary>
     /// <exception cref="ConfigurationException">It is not.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
-    public async ValueTask EnsureSameClusterAsync(KafkaOutputOptions output, CancellationToken cancel)
+    public static async ValueTask EnsureSameClusterAsync(
+        KafkaProgressOptions options, KafkaOutputOptions output, Action<KafkaLogLine>? log, CancellationToken cancel)
     {
-        (string input, string there) = await Task.Run(() => (ClusterOf(_options.Input.ToConfig()), ClusterOf(output.ToConfig(output.MaxSegmentBytes))), cancel);
+        (string input, string there) = await Task.Run(
+            () => (ClusterOf(options.Input.ToConfig(), options, log), ClusterOf(output.ToConfig(), options, log)), cancel);
         if (input != there)
-            throw new ConfigurationException($"--delivery exactly-once: input and output must be on one cluster: {_options.Input.Address.Brokers} is {input}, {output.Address.Brokers} is {there}");
+        {
+            throw new ConfigurationException(
+                $"--delivery exactly-once: input and output must be on one cluster: {options.Input.Address.Brokers} is {input}, {output.Address.Brokers} is {there}");
+        }
     }
 
     public void Dispose()
@@ -181,11 +194,12 @@ public sealed class KafkaProgress : IDisposable
         foreach (Shard shard in _shards) shard.Dispose();
     }
 
-    private unsafe string ClusterOf(KafkaConfig config)
+    private static unsafe string ClusterOf(KafkaConfig config, KafkaProgressOptions options, Action<KafkaLogLine>? log)
     {
-        using ClientHandle client = ClientHandle.Create(ClientType.Producer, config, new ClientEvents(_log)); // a consumer would need a group
-        byte* id = LibRdKafka.rd_kafka_clusterid(client, (int)_options.StartTimeout.TotalMilliseconds);
-        if (id == null) throw new SourceException($"Kafka: {_options.Input.Address}: no broker has told the cluster's id within {_options.StartTimeout.TotalSeconds} s");
+        using ClientHandle client = ClientHandle.Create(ClientType.Producer, config, new ClientEvents(log)); // a consumer would need a group
+        byte* id = LibRdKafka.rd_kafka_clusterid(client, (int)options.StartTimeout.TotalMilliseconds);
+        if (id == null)
+            throw new SourceException($"Kafka: {options.Input.Address}: no broker has told the cluster's id within {options.StartTimeout.TotalSeconds} s");
         string text = NativeText.Read(id)!;
         LibRdKafka.rd_kafka_mem_free(client.Pointer, id);
         return text;

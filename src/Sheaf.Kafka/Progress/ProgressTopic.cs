@@ -8,11 +8,13 @@ internal static class ProgressTopic
 {
     private const int AdminMs = 500; // in slices, so that a cancellation is seen
 
+    private const int CreateTopicsOperation = 1; // RD_KAFKA_ADMIN_OP_CREATETOPICS
+
     // Small segments, so that compaction, which leaves the newest one alone, keeps up.
     private static readonly (string Name, string Value)[] Properties =
         [("cleanup.policy", "compact"), ("segment.bytes", "16777216"), ("segment.ms", "3600000"), ("min.cleanable.dirty.ratio", "0.1")];
 
-    /// <summary>How many partitions it has. Blocks; waits for brokers that are away.</summary>
+    /// <summary>How many partitions it has; it is made where it is missing. Blocks; waits for brokers that are away.</summary>
     /// <param name="partitions">For a topic that is made.</param>
     /// <exception cref="ConfigurationException">It cannot be made, may not be read, or would lose what it holds.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
@@ -20,39 +22,64 @@ internal static class ProgressTopic
     {
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);
+        if (Find(client, events, options, time, cancel) is { } there) return there;
+        Create(client, options, partitions, onlyTry: false, time, cancel);
+        log?.Invoke(new KafkaLogLine(5, "PROGRESS", string.Create(
+            CultureInfo.InvariantCulture, $"topic {options.Topic} is made, with {partitions} partitions: it holds how far the memory buffer is")));
+        return KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Failure(options, error, events);
+    }
+
+    /// <summary>As <see cref="Open"/>, and makes nothing: null where it is missing and could be made.</summary>
+    public static int? Find(KafkaProgressOptions options, int partitions, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    {
+        var events = new ClientEvents(log);
+        using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);
+        int? found = Find(client, events, options, time, cancel);
+        if (found is null) Create(client, options, partitions, onlyTry: true, time, cancel);
+        return found;
+    }
+
+    private static int? Find(ClientHandle client, ClientEvents events, KafkaProgressOptions options, TimeProvider time, CancellationToken cancel)
+    {
         int? found = KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel, mayBeMissing: true);
-        if (found is null && error.Kind == KafkaErrorKind.UnknownTopic)
-        {
-            error = Create(client, options, partitions, time, cancel);
-            if (!error.IsNone && error.Code != ErrorCodes.TopicExists) throw new ConfigurationException(HowToCreate(options, partitions, error));
-            log?.Invoke(new KafkaLogLine(5, "PROGRESS", string.Create(CultureInfo.InvariantCulture, $"topic {options.Topic} is made, with {partitions} partitions: it holds how far the memory buffer is")));
-            found = KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out error, cancel);
-        }
-        if (found is null)
-        {
-            string message = $"--progress-topic {options.Topic}: {error.Text}. {error.WayOut(options.Topic)}";
-            if (error.Kind != KafkaErrorKind.Retriable) throw new ConfigurationException(message);
-            throw new SourceException(events.LastError.IsNone ? message : $"{message}. Last: {events.LastError.Text}");
-        }
+        if (found is null) return error.Kind == KafkaErrorKind.UnknownTopic ? null : throw Failure(options, error, events);
         string? policy = KafkaTopic.ReadProperty(client, options.Topic, "cleanup.policy", options.StartTimeout, time, cancel);
         if (policy is not (null or "compact"))
         {
             throw new ConfigurationException($"--progress-topic {options.Topic}: its cleanup.policy is '{policy}', so the brokers would delete what is still needed. Mend it: kafka-configs.sh "
                 + $"--bootstrap-server {options.Input.Address.Brokers} --alter --topic {options.Topic} --add-config cleanup.policy=compact; or name another topic, which is made when it is missing");
         }
-        return found.Value;
+        return found;
     }
 
-    private static unsafe KafkaError Create(ClientHandle client, KafkaProgressOptions options, int partitions, TimeProvider time, CancellationToken cancel)
+    private static SheafException Failure(KafkaProgressOptions options, KafkaError error, ClientEvents events)
+    {
+        string message = $"--progress-topic {options.Topic}: {error.Text}. {error.WayOut(options.Topic)}";
+        if (error.Kind != KafkaErrorKind.Retriable) return new ConfigurationException(message);
+        return new SourceException(events.LastError.IsNone ? message : $"{message}. Last: {events.LastError.Text}");
+    }
+
+    /// <param name="onlyTry">The brokers say whether they would make it, and make nothing.</param>
+    /// <exception cref="ConfigurationException">They do not.</exception>
+    private static void Create(ClientHandle client, KafkaProgressOptions options, int partitions, bool onlyTry, TimeProvider time, CancellationToken cancel)
+    {
+        KafkaError error = AskToCreate(client, options, partitions, onlyTry, time, cancel);
+        if (!error.IsNone && error.Code != ErrorCodes.TopicExists) throw new ConfigurationException(HowToCreate(options, partitions, error));
+    }
+
+    private static unsafe KafkaError AskToCreate(
+        ClientHandle client, KafkaProgressOptions options, int partitions, bool onlyTry, TimeProvider time, CancellationToken cancel)
     {
         byte* text = stackalloc byte[NativeText.ErrorSize];
         nint topic = LibRdKafka.rd_kafka_NewTopic_new(options.Topic, partitions, -1, text, NativeText.ErrorSize);
         if (topic == 0) return new KafkaError(ErrorCodes.InvalidTopic, NativeText.Read(text) ?? "");
         nint queue = LibRdKafka.rd_kafka_queue_new(client);
+        nint how = LibRdKafka.rd_kafka_AdminOptions_new(client, CreateTopicsOperation);
         try
         {
+            if (onlyTry) _ = LibRdKafka.rd_kafka_AdminOptions_set_validate_only(how, 1, text, NativeText.ErrorSize);
             foreach ((string name, string value) in Properties) _ = LibRdKafka.rd_kafka_NewTopic_set_config(topic, name, value);
-            LibRdKafka.rd_kafka_CreateTopics(client, &topic, 1, 0, queue);
+            LibRdKafka.rd_kafka_CreateTopics(client, &topic, 1, how, queue);
             long start = time.GetTimestamp();
             while (time.GetElapsedTime(start) < options.StartTimeout)
             {
@@ -67,6 +94,7 @@ internal static class ProgressTopic
         }
         finally
         {
+            LibRdKafka.rd_kafka_AdminOptions_destroy(how);
             LibRdKafka.rd_kafka_queue_destroy(queue);
             LibRdKafka.rd_kafka_NewTopic_destroy(topic);
         }

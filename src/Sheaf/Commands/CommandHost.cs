@@ -26,10 +26,15 @@ internal sealed record CommandHost(
 
     /// <summary>Tells every fault of a configuration; the exit code to end with.</summary>
     /// <param name="help">The command whose help says more.</param>
-    public int Refuse(IReadOnlyList<ConfigurationFault> faults, string help = "process-spans")
+    public int Refuse(IReadOnlyList<ConfigurationFault> faults, string help = "process-spans") => Refuse([.. faults.Select(f => f.ToString())], help);
+
+    /// <inheritdoc cref="Refuse(IReadOnlyList{ConfigurationFault}, string)"/>
+    public int Refuse(IReadOnlyList<string> faults, string help = "process-spans")
     {
-        string head = faults.Count == 1 ? "sheaf: the configuration has a fault; nothing was started" : $"sheaf: the configuration has {faults.Count} faults; nothing was started";
-        Error.WriteLine(string.Join('\n', [head, .. faults.Select(f => "  " + f), $"see sheaf {help} --help, or docs/{(help == "process-spans" ? "configuration.md" : "operations.md")}"]));
+        string head = faults.Count == 1
+            ? "sheaf: the configuration has a fault; nothing was started" : $"sheaf: the configuration has {faults.Count} faults; nothing was started";
+        string more = $"see sheaf {help} --help, or docs/{(help == "process-spans" ? "configuration.md" : "operations.md")}";
+        Error.WriteLine(string.Join('\n', [head, .. faults.Select(f => "  " + f), more]));
         return ExitCode.Configuration;
     }
 }

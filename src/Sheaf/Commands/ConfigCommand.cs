@@ -8,11 +8,13 @@ namespace Sheaf.Commands;
 /// <summary><c>sheaf config …</c>: looks at the configuration without running anything.</summary>
 internal static class ConfigCommand
 {
-    public static Command Create(CommandHost host)
+    public const string Name = "config";
+
+    public static Command Create(CommandHost host, CheckStart check)
     {
-        var command = new Command("config", "Look at the configuration without running anything.");
-        command.Subcommands.Add(WithOptions(host, "show", "Print the value of every option and where it is from.", Show));
-        command.Subcommands.Add(WithOptions(host, "check", "Tell every fault of the options, the environment and the file.", Check));
+        var command = new Command(Name, "Look at the configuration without running anything.");
+        command.Subcommands.Add(WithOptions(host, "show", "Print the value of every option and where it is from.", (options, _) => Task.FromResult(Show(host, options))));
+        command.Subcommands.Add(WithOptions(host, "check", "Look at everything that a start needs: options, files, topics and the server. Changes nothing.", (options, cancel) => CheckAsync(host, check, options, cancel)));
         command.Subcommands.Add(Printing(host, "sample", "Print a configuration file to start from.", SampleFile.Write));
         Command docs = Printing(host, "docs", "Print docs/configuration.md.", ConfigurationPage.Write);
         docs.Hidden = true;
@@ -20,11 +22,11 @@ internal static class ConfigCommand
         return command;
     }
 
-    private static Command WithOptions(CommandHost host, string name, string description, Func<CommandHost, EffectiveOptions, int> action)
+    private static Command WithOptions(CommandHost host, string name, string description, Func<EffectiveOptions, CancellationToken, Task<int>> action)
     {
         var command = new Command(name, description);
         var options = new CommandLineLayer(command, OptionTable.All);
-        command.SetAction(parsed => action(host, ConfigurationSources.Of(host.Machine, options.Read(parsed), host.Variables).Read()));
+        command.SetAction((parsed, cancel) => action(ConfigurationSources.Of(host.Machine, options.Read(parsed), host.Variables).Read(), cancel));
         return command;
     }
 
@@ -52,13 +54,33 @@ internal static class ConfigCommand
         foreach ((string name, string value, string source) in rows)
             text.Append(CultureInfo.InvariantCulture, $"{name.PadRight(nameWidth)}  {value.PadRight(valueWidth)}  {source}\n");
         host.Out.Write(text);
-        return Check(host, options);
-    }
-
-    /// <summary>That input and output are missing is no fault here: they are often given at the start only.</summary>
-    private static int Check(CommandHost host, EffectiveOptions options)
-    {
+        // That input and output are missing is no fault here: they are often given at the start only.
         IReadOnlyList<ConfigurationFault> faults = PlanBinder.Check(options);
         return faults.Count > 0 ? host.Refuse(faults) : ExitCode.Done;
     }
+
+    /// <summary>As strict as a start, with a line for each thing that was looked at.</summary>
+    private static async Task<int> CheckAsync(CommandHost host, CheckStart check, EffectiveOptions options, CancellationToken cancel)
+    {
+        foreach (string word in options.PassedOver) host.Error.WriteLine("sheaf: " + word);
+        if (PlanBinder.Bind(options, out IReadOnlyList<ConfigurationFault> faults) is not { } plan) return host.Refuse(faults);
+        int given = OptionTable.All.Count(option => options.Find(option) is { } value && value.Source != OptionSource.Default);
+        IReadOnlyList<Finding> found =
+        [
+            new("options", FindingKind.Sound, string.Create(CultureInfo.InvariantCulture, $"{given} given, the others have their defaults; sheaf config show prints them all")),
+            .. await check(plan, host.Time, cancel),
+        ];
+        foreach (Finding finding in found.Where(finding => finding.Kind != FindingKind.Fault))
+            await host.Out.WriteAsync($"{Word(finding.Kind),-11}  {finding.Subject}: {finding.Text}\n");
+        string[] wrong = [.. found.Where(finding => finding.Kind == FindingKind.Fault).Select(finding => finding.Text).Distinct()];
+        if (wrong.Length > 0) return host.Refuse(wrong);
+        return ExitCode.Done;
+    }
+
+    private static string Word(FindingKind kind) => kind switch
+    {
+        FindingKind.Sound => "sound",
+        FindingKind.Fault => "fault",
+        FindingKind.NotChecked => "not checked",
+    };
 }

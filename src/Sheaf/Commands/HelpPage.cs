@@ -77,6 +77,8 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
         // A choice's words and a path's form stand beside the name already.
         if (!option.IsFlag && !option.Placeholder.Contains('|', StringComparison.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"{char.ToUpperInvariant(option.Range[0])}{option.Range[1..]}; ");
         text.Append(option.Required ? "required" : $"default: {option.DefaultText}");
+        if (option.OtherNames.Count > 0) text.Append("; also ").AppendJoin(", ", option.OtherNames);
+        if (option.Contrary is { } contrary) text.Append("; off: ").Append(contrary);
         text.Append(isWatched && option.Reloadable ? "; can change during a run\n" : "\n");
     }
 
@@ -107,7 +109,8 @@ internal sealed class HelpPage(SynchronousCommandLineAction standard) : Synchron
           sheaf process-spans --input spans.jsonl --output segments.jsonl
           zcat spans.jsonl.gz | sheaf process-spans --input - --output - | less
           sheaf process-spans --input spans.jsonl.gz --output segments.jsonl --shards 8 --flusher-processes 4 --timeout 5m
-          sheaf config sample > sheaf.json && sheaf config check --config sheaf.json
+          sheaf config sample > sheaf.json && sheaf config show --config sheaf.json
+          sheaf config check --input spans.jsonl --output segments.jsonl --buffer redis://localhost:6379
 
         """;
 }

@@ -21,6 +21,7 @@ internal static class ProcessSpansCommand
     {
         ConfigurationSources sources = ConfigurationSources.Of(host.Machine, commandLine, host.Variables);
         EffectiveOptions options = sources.Read();
+        foreach (string word in options.PassedOver) host.Error.WriteLine("sheaf: " + word);
         if (PlanBinder.Bind(options, out IReadOnlyList<ConfigurationFault> faults) is not { } plan) return host.Refuse(faults);
 
         var live = new LivePlan(plan.Reloadable);
@@ -52,7 +53,8 @@ internal static class ProcessSpansCommand
         }
         catch (ConfigurationException e)
         {
-            failure = "sheaf: " + e.Message;
+            failure = e.Faults.Count == 1 ? "sheaf: " + e.Message
+                : string.Join('\n', [$"sheaf: {e.Faults.Count} things stand in the way of a start; nothing was started", .. e.Faults.Select(fault => "  " + fault)]);
             exitCode = ExitCode.Configuration;
         }
         catch (SheafException e)

@@ -13,3 +13,21 @@ internal sealed record RunContext(StopDeadline Deadline, LivePlan Live, ILoggerF
 /// <param name="stop">Cancelled to ask for a clean stop, when the deadline has begun: what is claimed is finished, and the report is still made.</param>
 /// <exception cref="SheafException">It could not even begin, so that there is nothing to report.</exception>
 internal delegate Task<RunReport> RunSpans(ProcessSpansPlan plan, RunContext context, CancellationToken stop);
+
+/// <summary>Asks for everything that a start needs outside of this process, and changes nothing.</summary>
+internal delegate Task<IReadOnlyList<Finding>> CheckStart(ProcessSpansPlan plan, TimeProvider time, CancellationToken cancel);
+
+/// <summary>What was found of one thing that a start needs.</summary>
+/// <param name="Subject">The option that it belongs to, without dashes.</param>
+/// <param name="Text">What it is like; what is wrong and what to do; or why it was not found out.</param>
+internal readonly record struct Finding(string Subject, FindingKind Kind, string Text);
+
+/// <summary>Whether a start could go on.</summary>
+internal enum FindingKind
+{
+    Sound,
+    Fault,
+
+    /// <summary>Nothing answered in time.</summary>
+    NotChecked,
+}

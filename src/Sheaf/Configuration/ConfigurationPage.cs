@@ -27,7 +27,7 @@ internal static class ConfigurationPage
             | command | use |
             | --- | --- |
             | `sheaf config sample` | prints a file with every option, its range and its default, to start from |
-            | `sheaf config check` | tells every fault of the variables, the file and the options that it is given |
+            | `sheaf config check` | is as strict as a start, and changes nothing: tells every fault of the options, the files, the topics and the server, and what is sound. What does not answer within 5 s is said to be not checked |
             | `sheaf config show` | prints the value that each option has, and where it is from |
 
             ## How values are written
@@ -76,7 +76,8 @@ internal static class ConfigurationPage
         page.Append(CultureInfo.InvariantCulture, $"\n### {option.Name}\n\n{option.Summary} {option.Details}\n\n");
         page.Append(CultureInfo.InvariantCulture, $"- Value: {option.Range}{(option.Required ? "; required" : "")}\n");
         page.Append(CultureInfo.InvariantCulture, $"- Default: {option.DefaultText}\n");
-        page.Append(CultureInfo.InvariantCulture, $"- Names: `{option.CommandLineName}`, `{option.VariableName}`{(option.InFile ? $", `\"{option.Name}\"`" : "; not in the file")}\n");
+        string others = string.Concat(option.OtherNames.Select(name => $", `{name}`")) + (option.Contrary is { } contrary ? $", `{contrary}` (off)" : "");
+        page.Append(CultureInfo.InvariantCulture, $"- Names: `{option.CommandLineName}`{others}, `{option.VariableName}`{(option.InFile ? $", `\"{option.Name}\"`" : "; not in the file")}\n");
         if (option.Reloadable) page.Append("- Can change during a run.\n");
     }
 }

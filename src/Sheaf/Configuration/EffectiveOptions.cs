@@ -19,9 +19,11 @@ internal sealed class EffectiveOptions
         table ??= OptionTable.All;
         Machine = machine;
         var faults = new List<ConfigurationFault>();
+        var passedOver = new List<string>();
         foreach (ConfigurationLayer layer in layers)
         {
             faults.AddRange(layer.Faults);
+            passedOver.AddRange(layer.PassedOver);
             foreach (GivenValue given in layer.Values)
             {
                 if (!table.Contains(given.Option)) continue;
@@ -41,12 +43,16 @@ internal sealed class EffectiveOptions
             _values.Add(option, new EffectiveValue(value, canonical, OptionSource.Default));
         }
         Faults = faults;
+        PassedOver = passedOver;
     }
 
     public Machine Machine { get; }
 
     /// <summary>What is wrong with single values; see <see cref="PlanBinder"/> for what does not go together.</summary>
     public IReadOnlyList<ConfigurationFault> Faults { get; }
+
+    /// <summary>What was given and means nothing here, a sentence each.</summary>
+    public IReadOnlyList<string> PassedOver { get; }
 
     /// <summary>Null where the option is not set and has no default.</summary>
     public EffectiveValue? Find(OptionSpec option) => _values.GetValueOrDefault(option);

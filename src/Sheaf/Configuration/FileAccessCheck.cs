@@ -9,6 +9,9 @@ internal static partial class FileAccessCheck
     private const int Write = 2;
     private const int Read = 4;
 
+    /// <summary>Why an existing file could not be read; null when it could.</summary>
+    public static string? WhyNotReadable(string path) => WhyNot(path, Read) is { } reason ? $"'{path}' cannot be read: {reason}" : null;
+
     /// <summary>Why lines could not be added to this file, which may not exist yet; null when they could.</summary>
     public static string? WhyNotAppendable(string path)
     {

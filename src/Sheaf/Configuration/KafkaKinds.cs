@@ -63,8 +63,12 @@ internal sealed partial class KafkaConfigKind : OptionKind<string>
         return isGood;
     }
 
+    public override string Problem(string text) => string.Join("; ", Parts(text)
+        .Select(part => KafkaConfig.TryParseProperty(part, out _, out string problem) ? "" : problem).Where(problem => problem.Length > 0).Distinct());
+
     public override string Shown(string text) => string.Join(',', Parts(text).Select(part =>
-        KafkaConfig.TryParseProperty(part, out KeyValuePair<string, string> property, out _) ? $"{property.Key}={(KafkaConfig.IsSecret(property.Key) ? "***" : property.Value)}" : "***"));
+        KafkaConfig.TryParseProperty(part, out KeyValuePair<string, string> property, out _)
+            ? $"{property.Key}={(KafkaConfig.IsSecret(property.Key) ? "***" : property.Value)}" : "***"));
 
     public override string Format(string value) => value;
 
@@ -87,6 +91,24 @@ internal sealed class MemberNameKind : OptionKind<string>
     {
         value = text;
         return KafkaAddress.IsTopicName(text); // the brokers have one rule for both
+    }
+
+    public override string Format(string value) => value;
+}
+
+/// <summary>The name of a consumer group: the brokers take any text.</summary>
+internal sealed class GroupNameKind : OptionKind<string>
+{
+    private const int MaxLength = 255;
+
+    public override string Placeholder => "NAME";
+
+    public override string Range => string.Create(CultureInfo.InvariantCulture, $"a name of 1 to {MaxLength} characters");
+
+    public override bool TryParse(string text, [MaybeNullWhen(false)] out string value)
+    {
+        value = text;
+        return text.Length is > 0 and <= MaxLength && !text.Any(char.IsControl);
     }
 
     public override string Format(string value) => value;

@@ -30,7 +30,13 @@ internal sealed record ConfigurationFault(string Subject, string Problem, Option
 }
 
 /// <summary>What one source gave, and what is wrong with it.</summary>
-internal sealed record ConfigurationLayer(IReadOnlyList<GivenValue> Values, IReadOnlyList<ConfigurationFault> Faults)
+/// <param name="PassedOver">What was given and means nothing here, a sentence each.</param>
+internal sealed record ConfigurationLayer(IReadOnlyList<GivenValue> Values, IReadOnlyList<ConfigurationFault> Faults, IReadOnlyList<string> PassedOver)
 {
     public static readonly ConfigurationLayer Empty = new([], []);
+
+    public ConfigurationLayer(IReadOnlyList<GivenValue> values, IReadOnlyList<ConfigurationFault> faults)
+        : this(values, faults, [])
+    {
+    }
 }

@@ -47,6 +47,12 @@ internal abstract class OptionSpec
     /// <summary>May stand in the configuration file. The file's own path may not.</summary>
     public bool InFile { get; init; } = true;
 
+    /// <summary>Other names on the command line: those that the original has for it.</summary>
+    public IReadOnlyList<string> OtherNames { get; init; } = [];
+
+    /// <summary>Of a flag: the name on the command line that says that it is off.</summary>
+    public string? Contrary { get; init; }
+
     public string CommandLineName => "--" + Name;
 
     public string VariableName => "SHEAF_" + Name.ToUpperInvariant().Replace('-', '_');

@@ -86,12 +86,22 @@ internal static class OptionTable
         DefaultText = "64MiB",
     });
 
+    public static readonly OptionSpec<string> ConsumerGroup = Add(new OptionSpec<string>(new GroupNameKind())
+    {
+        Name = "consumer-group",
+        Group = OptionGroup.Kafka,
+        Summary = "The group under whose name the input is read, where its address names none.",
+        Details = "The same as `?group=NAME` in `--input`; one of the two is needed for an input in Kafka. Instances of one group share its partitions, and what has been read is noted under its name.",
+        DefaultText = "the group in --input",
+        Example = "process-spans",
+    });
+
     public static readonly OptionSpec<string> KafkaConfig = Add(new OptionSpec<string>(new KafkaConfigKind())
     {
         Name = "kafka-config",
         Group = OptionGroup.Kafka,
         Summary = "Properties of librdkafka for input, output and dead letters: security.protocol=ssl.",
-        Details = "May be repeated. What would break Sheaf's promises is refused (`acks`, `enable.auto.commit`, …). A password on the command line can be seen by every user of the machine: give it as `SHEAF_KAFKA_CONFIG` or in the file; it is not shown anywhere.",
+        Details = "May be repeated. What Sheaf sets itself is refused, with what to use instead (`group.id`, `bootstrap.servers`, …), and so is what would break its promises (`acks`, `enable.auto.commit`, …). A password on the command line can be seen by every user of the machine: give it as `SHEAF_KAFKA_CONFIG` or in the file; it is not shown anywhere.",
         Default = _ => "",
         DefaultText = "none",
         Example = "security.protocol=ssl",
@@ -103,9 +113,9 @@ internal static class OptionTable
         Name = "auto-offset-reset",
         Group = OptionGroup.Kafka,
         Summary = "Where to begin in a partition of which the group has committed nothing.",
-        Details = "`error` ends the run instead. A new group begins with what comes, unless it is told otherwise; the original's begins with what is there (`earliest`).",
-        Default = _ => "latest",
-        DefaultText = "latest",
+        Details = "`earliest` begins with what is there, as the original's groups do; `latest` with what comes from now on; `error` ends the run instead.",
+        Default = _ => "earliest",
+        DefaultText = "earliest",
     });
 
     public static readonly OptionSpec<bool> NoStrictOffsetReset = Add(new OptionSpec<bool>(new FlagKind())
@@ -116,6 +126,7 @@ internal static class OptionTable
         Details = "Off: the run ends and says so, since what is gone (deleted by retention before it was read, or the topic was made anew) is lost.",
         Default = _ => "false",
         DefaultText = "false",
+        Contrary = "--strict-offset-reset",
     });
 
     public static readonly OptionSpec<int> MaxPollIntervalMs = Add(new OptionSpec<int>(new IntegerKind<int>(6_000, 86_400_000))
@@ -238,9 +249,9 @@ internal static class OptionTable
         Name = "max-segment-bytes",
         Group = OptionGroup.Segments,
         Summary = "Size of one output message; a larger segment leaves in parts.",
-        Details = "Parts carry `\"skip_enrichment\":true`. The default is the original's, which is what the broker's topics downstream accept. The most is bounded because a worker holds a closed segment in memory, twice that size at worst.",
-        Default = _ => "10MiB",
-        DefaultText = "10MiB",
+        Details = "Parts carry `\"skip_enrichment\":true`. Unless it is given, it is what the output's topics take (the least `max.message.bytes`, less 1 KiB for key and header), and 10 MiB at most, which is the original's; the start says which (log level information). What is given must fit into the topics. The most is bounded because a worker holds a closed segment in memory, twice that size at worst.",
+        DefaultText = "what the output takes, 10MiB at most",
+        Example = "10MiB",
     });
 
     public static readonly OptionSpec<int> Shards = Add(new OptionSpec<int>(new IntegerKind<int>(1, 1024))
@@ -299,6 +310,7 @@ internal static class OptionTable
     {
         Name = "shutdown-timeout",
         Group = OptionGroup.Workers,
+        OtherNames = ["--join-timeout"],
         Summary = "Time that a stop may take as a whole, from the signal on.",
         Details = "Half of it is for storing what was read, where the buffer does not answer; all but a fifth (5 s at most) for the workers to finish what they have claimed, then whoever is left is ended; the rest is for handing over. Let the container platform wait 10 s longer before it kills.",
         Default = _ => "30",
@@ -511,11 +523,14 @@ internal static class OptionTable
         ("trace", Microsoft.Extensions.Logging.LogLevel.Trace),
         ("debug", Microsoft.Extensions.Logging.LogLevel.Debug),
         ("information", Microsoft.Extensions.Logging.LogLevel.Information),
+        ("info", Microsoft.Extensions.Logging.LogLevel.Information),
         ("warning", Microsoft.Extensions.Logging.LogLevel.Warning),
         ("error", Microsoft.Extensions.Logging.LogLevel.Error),
+        ("critical", Microsoft.Extensions.Logging.LogLevel.Critical),
         ("none", Microsoft.Extensions.Logging.LogLevel.None)))
     {
         Name = "log-level",
+        OtherNames = ["--loglevel", "-l"],
         Group = OptionGroup.Display,
         Summary = "Least important log events that are written to standard error.",
         Details = "error: data lost, or a person is needed; warning: something failed and was mended; information: a few lines at start, stop and change. The default keeps a healthy run of a file silent but for its summary.",

@@ -43,6 +43,12 @@ internal static class PlanBinder
         KafkaAddress? input = AddressOf(options, OptionTable.Input, KafkaAddressRole.Input), output = AddressOf(options, OptionTable.Output, KafkaAddressRole.Output);
         if (input is not null)
         {
+            string? group = options.Find(OptionTable.ConsumerGroup)?.Text;
+            // One that was given wrongly has its fault already.
+            if (input.Group.Length == 0 && group is null && faults.TrueForAll(f => f.Subject != OptionTable.ConsumerGroup.CommandLineName))
+                Add(OptionTable.Input, $"'{OptionTable.Input.Shown(options.Get(OptionTable.Input))}' names no consumer group, under which Sheaf notes what it has read: give --consumer-group NAME, or ?group=NAME");
+            else if (input.Group.Length > 0 && group is not null && group != input.Group)
+                Add(OptionTable.ConsumerGroup, $"'{group}' is not the group in --input, '{input.Group}': name it once");
             foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
                 if (options.Get(option)) Add(option, "is for a file: with Kafka a run always goes on where its group is, and its buffer is shared by all instances");
             if (output is not null && output.Brokers == input.Brokers && output.Topics.Contains(input.Topic)) Add(OptionTable.Output, $"topic {input.Topic} is that of --input too");
@@ -105,7 +111,7 @@ internal static class PlanBinder
                 (long)options.Get(OptionTable.Timeout).TotalMilliseconds,
                 (long)options.Get(OptionTable.RootTimeout).TotalMilliseconds,
                 (long)options.Get(OptionTable.MaxSegmentAge).TotalMilliseconds,
-                options.Get(OptionTable.MaxSegmentBytes)),
+                MaxSegmentBytesOf(options) ?? SegmentRules.UsualMaxSegmentBytes),
             Shards = options.Get(OptionTable.Shards),
             FlusherProcesses = options.Get(OptionTable.FlusherProcesses),
             MaxBufferBytes = options.Get(OptionTable.MaxBufferBytes).On(options.Machine),
@@ -137,6 +143,7 @@ internal static class PlanBinder
     private static KafkaInputPlan? KafkaInputOf(EffectiveOptions options)
     {
         if (AddressOf(options, OptionTable.Input, KafkaAddressRole.Input) is not { } address) return null;
+        if (options.Find(OptionTable.ConsumerGroup) is { } group) address = address with { Group = group.Text };
         var consumer = new KafkaConsumerOptions
         {
             Address = address,
@@ -166,8 +173,12 @@ internal static class PlanBinder
             Address = address,
             Config = KafkaConfigKind.Read(options.Get(OptionTable.KafkaConfig)),
             Key = options.Get(OptionTable.OutputKey),
-            MaxSegmentBytes = (int)options.Get(OptionTable.MaxSegmentBytes),
+            MaxSegmentBytes = MaxSegmentBytesOf(options),
         };
+
+    /// <summary>Null where none is given: what fits is known when the output's topics are.</summary>
+    private static int? MaxSegmentBytesOf(EffectiveOptions options) =>
+        options.Find(OptionTable.MaxSegmentBytes) is null ? null : (int)options.Get(OptionTable.MaxSegmentBytes);
 
     /// <summary>The reloadable part; only of options without faults.</summary>
     public static ReloadablePlan BindReloadable(EffectiveOptions options) => new(
@@ -195,6 +206,8 @@ internal static class PlanBinder
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"'{input.Text}' is a directory", input.Source));
             else if (!File.Exists(input.Text))
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"there is no file '{input.Text}'", input.Source));
+            else if (FileAccessCheck.WhyNotReadable(input.Text) is { } refusal)
+                faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, refusal, input.Source));
         }
         if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetters } given && FileAccessCheck.WhyNotAppendable(deadLetters.Path) is { } reason)
             faults.Add(new ConfigurationFault(OptionTable.DeadLetter.CommandLineName, reason, given.Source));

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
+using Sheaf.Kafka.Progress;
 using Sheaf.Segments;
 using Sheaf.Spans;
 
@@ -53,6 +54,23 @@ internal sealed record ProcessSpansPlan
 
     /// <summary>What can change during the run, as it is at the start; <see cref="LivePlan"/> has what holds now.</summary>
     public required ReloadablePlan Reloadable { get; init; }
+
+    /// <summary>How the progress of a buffer in memory is kept; null where it is kept nowhere, or is the buffer's own.</summary>
+    public KafkaProgressOptions? ProgressOptions() =>
+        Buffer is not BufferTarget.Memory || KafkaInput is not { ProgressTopic: { } topic, Consumer: var consumer } ? null : new KafkaProgressOptions
+        {
+            Input = consumer,
+            Topic = topic,
+            Instance = $"{consumer.Address.Group}-{(consumer.GroupInstanceId.Length > 0 ? consumer.GroupInstanceId : Guid.NewGuid().ToString("N"))}",
+        };
+
+    /// <summary>The topic of dead letters is on the brokers that are known: those of the output, or else of the input.</summary>
+    public KafkaOutputOptions DeadLetterTopic(DeadLetterTarget.Kafka target) => new()
+    {
+        Name = "dead letters",
+        Address = new KafkaAddress(KafkaOutput?.Address.Brokers ?? KafkaInput!.Consumer.Address.Brokers, [target.Topic], "", []),
+        Config = KafkaOutput?.Config ?? KafkaInput!.Consumer.Config,
+    };
 }
 
 /// <summary>How the input is read from Kafka. Immutable.</summary>

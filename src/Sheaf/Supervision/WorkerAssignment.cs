@@ -78,7 +78,7 @@ internal sealed record KafkaOutputAddress(
 {
     public static KafkaOutputAddress Of(KafkaOutput output) => new(
         output.Options.Address.Brokers, output.Options.Address.Topics, [.. output.Options.Address.Properties, .. output.Options.Config.Properties], output.Options.Key,
-        output.Options.Compression, output.Options.MaxSegmentBytes, output.MaxMessageBytes);
+        output.Options.Compression, output.MaxSegmentBytes, output.MaxMessageBytes);
 
     public KafkaOutputOptions ToOptions()
     {

@@ -82,7 +82,6 @@ internal sealed class KafkaRun : IAsyncDisposable
         if (!words.Contains("--shutdown-timeout")) all.AddRange(["--shutdown-timeout", "20"]);
         if (!Variables.ContainsKey("SHEAF_KAFKA_CONFIG")) all.AddRange(["--kafka-config", "fetch.wait.max.ms=50"]);
         if (!words.Contains("--log-level")) all.AddRange(["--log-level", "information"]);
-        if (!words.Contains("--max-segment-bytes")) all.AddRange(["--max-segment-bytes", "900KiB"]);
         if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
         if (Redis is not null) all.AddRange(["--buffer", Redis.Uri]);
         SheafProcess instance = SheafProcess.Start(Folder, new Dictionary<string, string>(Variables), [.. all, .. words]);

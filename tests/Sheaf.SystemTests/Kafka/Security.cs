@@ -107,6 +107,19 @@ public sealed class Security(GuidedRights rights) : IClassFixture<GuidedRights>
         Assert.Contains($"Give this client's user the rights it lacks on topic {run.Input}", ended.Error, StringComparison.Ordinal);
     }
 
+    [SecuredBrokerFact]
+    public async Task A_user_who_may_only_look_is_told_by_one_start_everything_that_it_lacks()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(rights.Broker.Open);
+        string letters = rights.Broker.Open.CreateTopic();
+        foreach (string topic in (string[])[run.Input, run.Output, letters])
+            rights.Broker.Allow(["--operation", "Describe", "--topic", topic, "--allow-principal", $"User:{SecuredBroker.Stranger}"]);
+        Ended ended = await Start(run, "PLAIN", SecuredBroker.Stranger, SecuredBroker.Password, "--dead-letter", $"kafka:{letters}").EndAsync();
+        Assert.Equal(2, ended.ExitCode);
+        foreach (string right in (string[])[$"Read --topic {run.Input}", $"Read --group {run.Group}", $"Write --topic {run.Output}", $"Write --topic {letters}", "--progress-topic "])
+            Assert.Contains(right, ended.Error, StringComparison.Ordinal);
+    }
+
     private SheafProcess Start(KafkaRun run, string mechanism, string user, string password, params string[] words)
     {
         bool hasCertificate = mechanism == "certificate";

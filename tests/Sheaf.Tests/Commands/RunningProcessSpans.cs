@@ -132,11 +132,11 @@ public class RunningProcessSpans
     }
 
     [Fact]
-    public async Task Config_check_needs_no_input_but_tells_faults()
+    public async Task Config_show_needs_no_input_but_tells_faults()
     {
-        Assert.Equal(0, await _host.RunAsync("config", "check"));
+        Assert.Equal(0, await _host.RunAsync("config", "show"));
         Assert.Equal("", _host.Error);
-        Assert.Equal(2, await _host.RunAsync("config", "check", "--shards", "0"));
+        Assert.Equal(2, await _host.RunAsync("config", "show", "--shards", "0"));
         Assert.Contains("--shards: '0' is not an integer from 1 to 1024 (command line)", _host.Error, StringComparison.Ordinal);
     }
 

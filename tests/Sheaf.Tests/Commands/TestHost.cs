@@ -30,6 +30,9 @@ internal sealed class TestHost
 
     public Func<RunContext, RunReport> Run { get; set; } = _ => Report;
 
+    /// <summary>What <c>config check</c> finds outside of the process.</summary>
+    public IReadOnlyList<Finding> Found { get; set; } = [];
+
     public string Out => _out.ToString();
 
     public string Error => _error.ToString();
@@ -42,11 +45,17 @@ internal sealed class TestHost
         OpenOut = () => OutBytes,
     };
 
-    public Task<int> RunAsync(params string[] words) => SheafCommand.RunAsync(words, Host, (plan, context, _) =>
-    {
-        Plan = plan;
-        return Task.FromResult(Run(context));
-    });
+    public Task<int> RunAsync(params string[] words) => SheafCommand.RunAsync(
+        words, Host, (plan, context, _) =>
+        {
+            Plan = plan;
+            return Task.FromResult(Run(context));
+        },
+        (plan, _, _) =>
+        {
+            Plan = plan;
+            return Task.FromResult(Found);
+        });
 
     /// <summary>Runs process-spans with an input and an output that raise no fault.</summary>
     public Task<int> ProcessSpansAsync(params string[] words) => RunAsync(["process-spans", "--input", "-", "--output", "-", .. words]);

@@ -20,11 +20,12 @@ public class OptionBoundaries
 
     private static readonly Dictionary<string, Boundaries> Expected = new()
     {
-        ["input"] = new(null, ["-", "spans.jsonl", "kafka://a:1,b/spans?group=g"], ["", "a\0b", "kafka://a/spans", "kafka://a/s,t?group=g", "kafka://u:p@a/s?group=g"]),
+        ["input"] = new(null, ["-", "spans.jsonl", "kafka://a:1,b/spans?group=g", "kafka://a/spans"], ["", "a\0b", "kafka://a/s,t?group=g", "kafka://u:p@a/s?group=g"]),
         ["input-format"] = new("sentry-json", ["sentry-json", "Sentry-JSON"], ["", "json", "otlp"]),
         ["output"] = new(null, ["-", "segments.jsonl", "kafka://a/one,two"], ["", "a\0b", "kafka://a", "kafka://a:0/t"]),
-        ["kafka-config"] = new("", ["", "a=", "security.protocol=ssl", "a.b=1,2,c=3"], ["a", "=x", ","]),
-        ["auto-offset-reset"] = new("latest", ["earliest", "latest", "error"], ["", "none"]),
+        ["kafka-config"] = new("", ["", "a=", "security.protocol=ssl", "a.b=1,2,c=3"], ["a", "=x", ",", "acks=0", "group.id=g"]),
+        ["consumer-group"] = new(null, ["g", "a group/of:mine", new('g', 255)], ["", new('g', 256), "a\nb"]),
+        ["auto-offset-reset"] = new("earliest", ["earliest", "latest", "error"], ["", "none"]),
         ["no-strict-offset-reset"] = new("false", ["false", "true"], ["", "yes"]),
         ["max-poll-interval-ms"] = new("30000", ["6000", "86400000"], ["5999", "86400001", "", "30s"]),
         ["group-instance-id"] = new(null, ["a", "sheaf-0.A_b"], ["", "a b", "ä", "a/b"]),
@@ -40,7 +41,7 @@ public class OptionBoundaries
         ["timeout"] = new("1m", ["0.001", "2592000", "1ms", "30d", "2.5", "720 h", "90S"], ["0", "0.0009", "2592000.001", "31d", "1.5ms", .. NoDuration]),
         ["root-timeout"] = new("10s", ["1ms", "30d"], ["0", "0.5ms", "2592001", .. NoDuration]),
         ["max-segment-age"] = new("10m", ["0", "1", "60d", "5184000"], ["999ms", "5184000001ms", .. NoDuration]),
-        ["max-segment-bytes"] = new("10MiB", ["1KiB", "256MiB", "1000000"], ["1023", "268435457", .. NoSize]),
+        ["max-segment-bytes"] = new(null, ["1KiB", "256MiB", "1000000"], ["1023", "268435457", .. NoSize]),
         ["shards"] = new("6", ["1", "1024"], ["0", "1025", "-1", "two", "", "1.0", "+1", " 1", "99999999999"]),
         ["flusher-processes"] = new("1", ["1", "1024"], ["0", "1025", "-1", "two", "", "1.0", "0x1"]),
         ["max-flush-segments"] = new("500", ["1", "100000"], ["0", "100001", "-1", "many"]),
@@ -68,7 +69,7 @@ public class OptionBoundaries
         ["drop-traces"] = new("", ["", Trace, $"01234567-89ab-cdef-0123-456789ABCDEF,{Trace}"], [Trace[1..], Trace + "0", Trace[1..] + "g", "0"]),
         ["progress"] = new("auto", ["auto", "always", "never"], ["", "true"]),
         ["summary"] = new("text", ["text", "json", "none"], ["", "xml"]),
-        ["log-level"] = new("warning", ["trace", "debug", "information", "warning", "error", "none"], ["", "info", "3"]),
+        ["log-level"] = new("warning", ["trace", "debug", "information", "warning", "error", "critical", "none", "info", "INFO"], ["", "fatal", "3"]),
         ["config"] = new(null, ["sheaf.json"], ["", "-"]),
     };
 

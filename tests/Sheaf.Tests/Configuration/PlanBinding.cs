@@ -194,7 +194,7 @@ public sealed class PlanBinding : IDisposable
         Assert.Equal([new("sasl.password", "x,y"), new("linger.ms", "3")], consumer.Config.Properties);
         Assert.Equal(new KafkaSourceOptions(7, TimeSpan.FromMilliseconds(8), TimeSpan.FromSeconds(9)), plan.KafkaInput.Source);
         Assert.Equal(["one", "two"], plan.KafkaOutput!.Address.Topics.ToArray());
-        Assert.Equal((KafkaKeyChoice.Trace, 10 << 20), (plan.KafkaOutput.Key, plan.KafkaOutput.MaxSegmentBytes));
+        Assert.Equal((KafkaKeyChoice.Trace, (int?)null), (plan.KafkaOutput.Key, plan.KafkaOutput.MaxSegmentBytes));
         Assert.Equal(new DeadLetterTarget.Kafka("dead"), plan.DeadLetter);
         Assert.Equal(FlusherIsolation.Process, plan.Isolation);
     }
@@ -233,6 +233,32 @@ public sealed class PlanBinding : IDisposable
         Assert.Equal(2, await _host.RunAsync(["process-spans", "--input", "kafka://a/spans?group=g", .. output, option, value, more]));
         Assert.Contains(problem, _host.Error, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("group.id=g", "--consumer-group")]
+    [InlineData("group.instance.id=one", "--group-instance-id")]
+    [InlineData("bootstrap.servers=a:1", "--input")]
+    [InlineData("metadata.broker.list=a:1", "--input")]
+    [InlineData("transactional.id=t", "--delivery")]
+    [InlineData("auto.offset.reset=latest", "--auto-offset-reset")]
+    [InlineData("max.poll.interval.ms=9000", "--max-poll-interval-ms")]
+    [InlineData("acks=0", "must stay all")]
+    [InlineData("enable.auto.commit=true", "must stay false")]
+    [InlineData("linger.ms=3,enable.idempotence=false", "must stay true")]
+    public async Task A_property_that_sheaf_sets_itself_is_refused_with_what_to_use(string property, string instead)
+    {
+        string name = property.Split(',')[^1].Split('=')[0];
+        Assert.Equal(2, await _host.RunAsync("process-spans", "--input", "kafka://a/spans?group=g", "--output", "kafka://a/segments", "--kafka-config", property));
+        Assert.Contains($"--kafka-config: {name} ", _host.Error, StringComparison.Ordinal);
+        Assert.Contains(instead, _host.Error, StringComparison.Ordinal);
+        Assert.Equal(2, await _host.RunAsync("process-spans", "--input", "-", "--output", $"kafka://a/segments?{property.Split(',')[^1]}"));
+        Assert.Contains($"{name} ", _host.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("acks=all")]
+    [InlineData("enable.auto.commit=false")]
+    public async Task A_property_that_says_what_holds_anyway_is_taken(string property) => Assert.Equal(0, await _host.ProcessSpansAsync("--kafka-config", property));
 
     [Fact]
     public async Task Dead_letters_for_a_topic_need_brokers()

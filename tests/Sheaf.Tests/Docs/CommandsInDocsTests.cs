@@ -10,12 +10,12 @@ namespace Sheaf.Tests.Docs;
 public partial class CommandsInDocsTests
 {
     [Theory]
-    [InlineData("README.md", 2)]
+    [InlineData("README.md", 3)]
     [InlineData("docs/operations.md", 1)]
     [InlineData("docs/from-sentry.md", 4)]
     public async Task Every_run_in_a_page_binds(string page, int atLeast)
     {
-        string[] commands = [.. CodeBlocks(page).SelectMany(block => Continued().Replace(block, " ").Split('\n')).Where(line => line.StartsWith("sheaf process-spans", StringComparison.Ordinal))];
+        string[] commands = [.. CodeBlocks(page).SelectMany(block => Continued().Replace(block, " ").Split('\n')).Select(line => line.StartsWith("./", StringComparison.Ordinal) ? line[2..] : line).Where(line => line.StartsWith("sheaf process-spans", StringComparison.Ordinal))];
         Assert.True(commands.Length >= atLeast, $"{page} has {commands.Length} commands");
         foreach (string command in commands)
         {
@@ -35,11 +35,22 @@ public partial class CommandsInDocsTests
         Assert.Empty(named.Except(OptionTable.All.Select(option => option.CommandLineName)));
     }
 
+    /// <summary>What stands in the page's first column is taken as it stands, passed over with a line, or refused with the way out: never "there is no such option".</summary>
+    [Fact]
+    public void Every_option_of_the_original_is_understood()
+    {
+        string[] ofTheOriginal = [.. Rows("docs/from-sentry.md", "### Of the consumer", "### Of the buffer").SelectMany(cells => OptionName().Matches(cells[0]).Select(m => m.Value)).Distinct()];
+        Assert.True(ofTheOriginal.Length > 25, $"{ofTheOriginal.Length} options");
+        string?[] known = [.. OptionTable.All.SelectMany(option => (string?[])[option.CommandLineName, option.Contrary, .. option.OtherNames])];
+        Assert.DoesNotContain(ofTheOriginal, name => !known.Contains(name) && OriginalOption.Find(name) is null);
+        Assert.Empty(OriginalOption.All.Select(option => option.Name).Except(ofTheOriginal));
+    }
+
     [Fact]
     public void Every_metric_that_is_set_beside_the_originals_exists()
     {
         string[] metrics = [.. typeof(SheafMetrics.Names).GetFields().Select(field => (string)field.GetRawConstantValue()!)];
-        string[] others = ["shard", "reason", "has_root", "sheaf", "root_timeout"]; // tags, a field and its header, a reason
+        string[] others = ["shard", "reason", "has_root", "sheaf", "root_timeout", "hang"]; // tags, a field and its header, a reason, a cause
         string[] named = [.. Rows("docs/from-sentry.md", "## Metrics", "## What behaves").SelectMany(cells => InCode().Matches(cells[1]).Select(m => m.Groups[1].Value)).Distinct().Except(others)];
         Assert.True(named.Length > 10, $"{named.Length} metrics");
         Assert.All(named, name => Assert.Contains(metrics, metric => metric.EndsWith($".{name}", StringComparison.Ordinal)));

@@ -10,6 +10,7 @@ public class KafkaAddressTests
     [InlineData("kafka://[::1]/t?group=g", "[::1]:9092", "t", "g")]
     [InlineData("kafka://[::1]:19092,b/t?group=a%20b", "[::1]:19092,b:9092", "t", "a b")]
     [InlineData("kafka://b/t?group.id=g", "b:9092", "t", "g")]
+    [InlineData("kafka://b/t", "b:9092", "t", "")]
     public void An_input_has_brokers_topic_and_group(string text, string brokers, string topic, string group)
     {
         Assert.True(KafkaAddress.TryParse(text, KafkaAddressRole.Input, out KafkaAddress address, out string problem), problem);
@@ -41,8 +42,9 @@ public class KafkaAddressTests
     [InlineData("kafka://b/t,u?group=g", "an input has one topic")]
     [InlineData("kafka://b/^t.*?group=g", "topic '^t.*'")]
     [InlineData("kafka://b/..?group=g", "topic '..'")]
-    [InlineData("kafka://b/t", "group is missing")]
-    [InlineData("kafka://b/t?group=", "group is missing")]
+    [InlineData("kafka://b/t?group=", "parameter group: its value is missing")]
+    [InlineData("kafka://b/t?group=g&group.instance.id=me", "parameter group.instance.id is set by Sheaf: use --group-instance-id")]
+    [InlineData("kafka://b/t?group=g&enable.auto.commit=true", "parameter enable.auto.commit must stay false")]
     [InlineData("kafka://b/t?gruop=g", "parameter gruop")]
     [InlineData("kafka://b/t?group=g&linger.ms", "parameter linger.ms: its value is missing")]
     [InlineData("kafka://b/t?group=g&sasl.password=hunter2", "parameter sasl.password: a secret")]
