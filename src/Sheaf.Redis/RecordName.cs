@@ -156,7 +156,7 @@ internal static class RecordName
             span.PayloadHash = BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8));
             span.PayloadLength = ReadLength();
             span.Edits = new PayloadEdits(ReadLength(), ReadLength(), (IsSegmentForm)((flags >> 3) & 3), (SegmentIdForm)(flags >> 5), (flags & 4) != 0);
-            if (span.Edits.SegmentId > SegmentIdForm.Null || _payloadEnd + span.PayloadLength > int.MaxValue) throw Broken(_name);
+            if (span.Edits.SegmentId > SegmentIdForm.WithoutValue || _payloadEnd + span.PayloadLength > int.MaxValue) throw Broken(_name);
             payloadStart = (int)_payloadEnd;
             _payloadEnd += span.PayloadLength;
             return true;

@@ -67,7 +67,9 @@ public static class ReferenceEdits
             reader.Read();
             if (segmentId)
             {
-                SegmentIdForm form = reader.TokenType == JsonTokenType.Null ? SegmentIdForm.Null : SegmentIdForm.Present;
+                SegmentIdForm form = reader.TokenType == JsonTokenType.Null ? SegmentIdForm.Null
+                    : HasValue(reader) ? SegmentIdForm.Present : SegmentIdForm.WithoutValue;
+                irregular |= form == SegmentIdForm.WithoutValue;
                 edits = edits with { SegmentIdAt = (int)reader.TokenStartIndex, SegmentId = form };
             }
             else if (!found)
@@ -77,5 +79,20 @@ public static class ReferenceEdits
             reader.Skip();
         }
         return edits;
+    }
+
+    /// <summary>Looks on with a reader of its own.</summary>
+    private static bool HasValue(Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) return true;
+        bool hasValue = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isValue = reader.ValueTextEquals("value");
+            reader.Read();
+            if (isValue) hasValue = !(reader.TokenType == JsonTokenType.Null || (reader.TokenType == JsonTokenType.String && reader.ValueSpan.IsEmpty));
+            reader.Skip();
+        }
+        return hasValue;
     }
 }

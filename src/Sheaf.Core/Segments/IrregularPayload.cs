@@ -10,8 +10,8 @@ namespace Sheaf.Segments;
 internal readonly record struct PayloadEdit(int At, int Cut, IsSegmentForm IsSegment, SegmentIdForm? SegmentId);
 
 /// <summary>
-/// The slow way to the edits of rule 5, for payloads whose keys occur more than once or are written with escapes: every occurrence is
-/// edited, so that readers that take the first one and readers that take the last one see the same. Used again: one thread at a time.
+/// The slow way to the edits of rule 5, for payloads whose keys occur more than once or whose segment id is an object without a value: every
+/// occurrence is edited, so that readers of the first one and readers of the last one see the same. Used again: one thread at a time.
 /// </summary>
 internal sealed class IrregularPayload
 {
@@ -80,11 +80,34 @@ internal sealed class IrregularPayload
             if (isSegmentId)
             {
                 found = true;
-                if (reader.TokenType == JsonTokenType.Null) AddSegmentId((int)reader.TokenStartIndex, "null"u8.Length, SegmentIdForm.Null);
+                int start = (int)reader.TokenStartIndex;
+                if (!HasValue(ref reader)) AddSegmentId(start, (int)reader.BytesConsumed - start, SegmentIdForm.WithoutValue);
             }
-            reader.Skip();
+            else
+            {
+                reader.Skip();
+            }
         }
         if (!found) AddSegmentId(inside, 0, empty ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent);
+    }
+
+    /// <summary>Whether the segment id at which the reader is has a value: of two, the last. Leaves the reader at its end.</summary>
+    private static bool HasValue(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return reader.TokenType != JsonTokenType.Null;
+        }
+        bool hasValue = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isValue = KeyIs(reader.ValueSpan, "value"u8);
+            reader.Read();
+            if (isValue) hasValue = reader.TokenType != JsonTokenType.Null && (reader.TokenType != JsonTokenType.String || !reader.ValueSpan.IsEmpty);
+            reader.Skip();
+        }
+        return hasValue;
     }
 
     private void AddSegmentId(int at, int cut, SegmentIdForm form) => _edits.Add(new PayloadEdit(at, cut, default, form));

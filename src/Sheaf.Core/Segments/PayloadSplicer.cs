@@ -18,7 +18,7 @@ internal sealed class PayloadSplicer
     private static readonly EditText[] FalseTexts = TextsOf("false"u8);
 
     // By SegmentIdForm, the same; the zeros stand for the segment's id.
-    private static readonly int[] SegmentIdCuts = [0, 0, 4, 0, 0, 4];
+    private static readonly int[] SegmentIdCuts = [0, 0, 4, 0, 0, 4, 0];
     private readonly EditText[] _segmentIdTexts =
     [
         new([]),
@@ -27,6 +27,7 @@ internal sealed class PayloadSplicer
         new("\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8),
         new("\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"0000000000000000\"},"u8),
         new("{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8),
+        new("{\"type\":\"string\",\"value\":\"0000000000000000\"}"u8), // always irregular, which knows what to cut
     ];
     private readonly int[] _idPlaces;
     private readonly IrregularPayload _irregular = new();

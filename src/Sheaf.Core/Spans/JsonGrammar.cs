@@ -4,13 +4,14 @@ using System.Text;
 namespace Sheaf.Spans;
 
 /// <summary>
-/// The grammar of JSON (RFC 8259) written to be read: one byte after the other, and the first fault with its place. The parser proper is
-/// faster and only says yes or no; this says why not. One use per text.
+/// The grammar of JSON (RFC 8259) and what strict readers refuse besides, written to be read: one byte after the other, and the first
+/// fault with its place. The parser proper is faster and only says yes or no; this says why not. One use per text.
 /// </summary>
 internal ref struct JsonGrammar
 {
     private readonly ReadOnlySpan<byte> _text;
     private int _at;
+    private SpanField _field; // that the position is in
 
     private JsonGrammar(ReadOnlySpan<byte> text) => _text = text;
 
@@ -19,7 +20,9 @@ internal ref struct JsonGrammar
     {
         var grammar = new JsonGrammar(text);
         SpanFaultKind kind = grammar.Text();
-        return new SpanFault(kind, SpanField.None, kind == SpanFaultKind.None ? 0 : grammar._at);
+        // Where the grammar is broken, the field is a guess.
+        bool isInField = kind is SpanFaultKind.TooDeep or SpanFaultKind.LoneSurrogate or SpanFaultKind.NumberTooLarge;
+        return new SpanFault(kind, isInField ? grammar._field : SpanField.None, kind == SpanFaultKind.None ? 0 : grammar._at);
     }
 
     private SpanFaultKind Text()
@@ -53,7 +56,7 @@ internal ref struct JsonGrammar
                 SkipWhiteSpace();
                 if (!Ahead(first == '{' ? (byte)'}' : (byte)']'))
                 {
-                    if (first == '{' && Key() is not SpanFaultKind.None and var key) return key;
+                    if (first == '{' && Key(isObject.Count) is not SpanFaultKind.None and var key) return key;
                     continue;
                 }
             }
@@ -73,23 +76,33 @@ internal ref struct JsonGrammar
                 isObject.Pop();
             }
             _at++;
-            if (isObject.Peek() && Key() is not SpanFaultKind.None and var next) return next;
+            if (isObject.Peek() && Key(isObject.Count) is not SpanFaultKind.None and var next) return next;
         }
     }
 
     /// <summary>A key and its colon.</summary>
-    private SpanFaultKind Key()
+    /// <param name="depth">Objects and arrays that are open around it.</param>
+    private SpanFaultKind Key(int depth)
     {
+        if (depth == 1) _field = SpanField.None;
         SkipWhiteSpace();
         if (_at == _text.Length) return SpanFaultKind.Truncated;
         if (!Ahead((byte)'"')) return Unexpected();
+        int start = _at;
         SpanFaultKind kind = String();
         if (kind != SpanFaultKind.None) return kind;
+        if (depth == 1) _field = FieldOf(_text[(start + 1)..(_at - 1)]);
         SkipWhiteSpace();
         if (_at == _text.Length) return SpanFaultKind.Truncated;
         if (!Ahead((byte)':')) return Unexpected();
         _at++;
         return SpanFaultKind.None;
+    }
+
+    private static SpanField FieldOf(ReadOnlySpan<byte> key)
+    {
+        byte[] plain = new byte[key.Length];
+        return JsonText.TryUnescape(key, plain, out int length) ? SpanFieldNames.Find(plain.AsSpan(0, length)) : SpanField.None;
     }
 
     private SpanFaultKind Scalar(byte first)
@@ -103,6 +116,7 @@ internal ref struct JsonGrammar
         }
         int length = JsonNumber.Length(_text[_at..]);
         if (length == 0) return Unexpected();
+        if (length > 0 && !JsonNumber.IsFinite(_text.Slice(_at, length))) return SpanFaultKind.NumberTooLarge;
         _at += length > 0 ? length : ~length;
         return length > 0 ? SpanFaultKind.None : Unexpected();
     }
@@ -125,9 +139,15 @@ internal ref struct JsonGrammar
                     _at++;
                     return SpanFaultKind.None;
                 case (byte)'\\':
-                    int escape = JsonText.EscapeLength(_text[_at..]);
-                    if (escape == 0) return SpanFaultKind.InvalidJson;
-                    _at = escape < 0 ? _text.Length : _at + escape;
+                    ReadOnlySpan<byte> escape = _text[_at..];
+                    int length = JsonText.EscapeLength(escape);
+                    if (length == 0) return SpanFaultKind.InvalidJson;
+                    if (length == 6 && JsonText.IsSurrogate(escape))
+                    {
+                        if (!JsonText.IsSurrogatePair(escape)) return SpanFaultKind.LoneSurrogate;
+                        length = 12;
+                    }
+                    _at = length < 0 ? _text.Length : _at + length;
                     break;
                 case < 0x20:
                     return SpanFaultKind.InvalidJson;

@@ -12,7 +12,10 @@ internal static class JsonNumber
     /// <summary>Latest <c>received</c>: the end of the year 9999, in seconds since 1970.</summary>
     public const long MaxSeconds = 253_402_300_799;
 
-    /// <summary>Length of the number that begins at <paramref name="at"/>; 0 or less where there is none. What follows it is the caller's to judge.</summary>
+    /// <summary>
+    /// Length of the number that begins at <paramref name="at"/>; 0 or less where there is none that a 64-bit float holds. What follows
+    /// it is the caller's to judge.
+    /// </summary>
     /// <param name="available">Bytes that may be read.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Length(ref byte at, int available)
@@ -35,7 +38,9 @@ internal static class JsonNumber
                 if ((next | 0x20) != 'e') return length;
             }
         }
-        return Length(MemoryMarshal.CreateReadOnlySpan(ref at, available));
+        ReadOnlySpan<byte> text = MemoryMarshal.CreateReadOnlySpan(ref at, available);
+        int slow = Length(text);
+        return slow > 0 && !IsFinite(text[..slow]) ? 0 : slow;
     }
 
     /// <summary>
@@ -64,6 +69,14 @@ internal static class JsonNumber
             at += digits;
         }
         return at;
+    }
+
+    /// <summary>Whether a number is below 0.</summary>
+    public static bool IsNegative(ReadOnlySpan<byte> number)
+    {
+        if (number[0] != (byte)'-') return false;
+        int exponent = number.IndexOfAny((byte)'e', (byte)'E');
+        return (exponent < 0 ? number : number[..exponent]).ContainsAnyInRange((byte)'1', (byte)'9');
     }
 
     /// <summary>Reads a number that is written as an integer from 0 to <paramref name="max"/>.</summary>
@@ -163,8 +176,10 @@ internal static class JsonNumber
     /// <summary>Whether a number fits a 64-bit float.</summary>
     public static bool IsFinite(ReadOnlySpan<byte> number)
     {
-        // 308 digits are below the largest float whatever they are.
-        if (number.Length <= 308 && !number.ContainsAny((byte)'e', (byte)'E')) return true;
+        // 308 digits are below the largest float whatever they are, and so are 200 with an exponent of one or two.
+        int exponent = number.IndexOfAny((byte)'e', (byte)'E');
+        if (exponent < 0 && number.Length <= 308) return true;
+        if (exponent is > 0 and <= 200 && (number.Length - exponent <= 3 || number[exponent + 1] == '-')) return true;
         return double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value);
     }
 

@@ -120,7 +120,12 @@ internal sealed class JsonQuotes
         state.HasEscapes = true;
         for (; escapes != 0; escapes &= escapes - 1)
         {
-            if (JsonText.EscapeLength(text[(offset + BitOperations.TrailingZeroCount(escapes))..]) <= 0) return false;
+            int at = offset + BitOperations.TrailingZeroCount(escapes);
+            ReadOnlySpan<byte> escape = text[at..];
+            if (JsonText.EscapeLength(escape) <= 0) return false;
+            if (!JsonText.IsSurrogate(escape) || at == state.LowSurrogateAt) continue;
+            if (!JsonText.IsSurrogatePair(escape)) return false;
+            state.LowSurrogateAt = at + 6;
         }
         return true;
     }
@@ -156,6 +161,9 @@ internal sealed class JsonQuotes
     {
         /// <summary>1 when the first byte of the block is escaped.</summary>
         public ulong EscapedBefore;
+
+        /// <summary>Where the second half of the surrogate pair is that was seen last.</summary>
+        public int LowSurrogateAt;
 
         public uint QuotesBefore;
         public bool HasEscapes;

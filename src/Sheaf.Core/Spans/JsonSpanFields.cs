@@ -5,7 +5,9 @@ namespace Sheaf.Spans;
 /// <summary>Turns the values that a walk has found into a span, by the input rules of ARCHITECTURE.md. Keeps the first fault it meets. For one message, on the stack.</summary>
 internal ref struct JsonSpanFields
 {
-    private const int MaxIdLength = 64; // a trace id with as many dashes as digits
+    private const int MaxIdLength = 36; // a trace id with four dashes
+    private const int MinEventIdLength = 32;
+    private const int MaxEventIdLength = 36;
 
     private readonly JsonSpanWalk _walk;
     private SpanFault _fault;
@@ -21,21 +23,23 @@ internal ref struct JsonSpanFields
         SpanId id = fields.Id(SpanField.SpanId, required: true) ?? default;
         long project = fields.Integer(SpanField.ProjectId, long.MaxValue);
         span.OrganizationId = fields.Integer(SpanField.OrganizationId, long.MaxValue);
-        fields.FiniteNumber(SpanField.StartTimestamp);
-        fields.FiniteNumber(SpanField.EndTimestamp);
+        fields.NumberFromZero(SpanField.StartTimestamp);
+        fields.NumberFromZero(SpanField.EndTimestamp);
         span.ReceivedMs = fields.Milliseconds(SpanField.Received);
         fields.Integer(SpanField.RetentionDays, ushort.MaxValue);
         fields.String(SpanField.Status, required: true);
-        SpanId? parent = fields.Id(SpanField.ParentSpanId, required: false);
+        SpanId? parent = fields.Parent();
         IsSegmentForm isSegment = fields.IsSegment(out int isSegmentAt);
         fields.String(SpanField.Name, required: false);
         SegmentIdForm segmentId = fields.SegmentId(out int segmentIdAt, out SpanId? explicitSegment);
+        if (walk.HasRareFields) fields.RareFields();
 
         span.Trace = new TraceKey(project, trace);
         span.SpanId = id;
         span.IsSegmentRoot = parent is null || isSegment == IsSegmentForm.True;
         span.EffectiveParent = span.IsSegmentRoot ? id : explicitSegment ?? parent.GetValueOrDefault();
-        span.Edits = new PayloadEdits(isSegmentAt, segmentIdAt, isSegment, segmentId, walk.Repeats);
+        span.Edits = new PayloadEdits(isSegmentAt, segmentIdAt, isSegment, segmentId,
+            Irregular: walk.Repeats || segmentId == SegmentIdForm.WithoutValue);
         fault = fields._fault;
         return fault.Kind == SpanFaultKind.None;
     }
@@ -43,8 +47,17 @@ internal ref struct JsonSpanFields
     private TraceId TraceId()
     {
         if (!TryValue(SpanField.TraceId, required: true, (byte)'"', out ReadOnlySpan<byte> text)) return default;
-        if (Spans.TraceId.TryParse(text[1..^1], out TraceId id)) return id;
+        if (text.Length <= MaxIdLength + 2 && Spans.TraceId.TryParse(text[1..^1], out TraceId id)) return id;
         return EscapedTraceId(text[1..^1]);
+    }
+
+    /// <summary>Null where there is none: an empty text and zeros stand for that too.</summary>
+    private SpanId? Parent()
+    {
+        JsonRange value = _walk.Value(SpanField.ParentSpanId);
+        bool isEmpty = value.End - value.Start == 2 && _walk.At(value.Start) == '"';
+        if (isEmpty || Id(SpanField.ParentSpanId, required: false) is not { Value: not 0 } parent) return null;
+        return parent;
     }
 
     private SpanId? Id(SpanField field, bool required)
@@ -57,7 +70,7 @@ internal ref struct JsonSpanFields
     private TraceId EscapedTraceId(ReadOnlySpan<byte> inside)
     {
         ReadOnlySpan<byte> plain = Unescape(inside, stackalloc byte[MaxIdLength]);
-        if (Spans.TraceId.TryParse(plain, out TraceId id)) return id;
+        if (plain.Length <= MaxIdLength && Spans.TraceId.TryParse(plain, out TraceId id)) return id;
         Refuse(plain.ContainsAnyExcept(Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
         return default;
     }
@@ -85,12 +98,37 @@ internal ref struct JsonSpanFields
         return value;
     }
 
-    private void FiniteNumber(SpanField field)
+    private void NumberFromZero(SpanField field)
     {
-        if (TryNumber(field, out ReadOnlySpan<byte> text) && !JsonNumber.IsFinite(text)) Refuse(SpanFaultKind.OutOfRange, field);
+        if (TryNumber(field, out ReadOnlySpan<byte> text) && JsonNumber.IsNegative(text)) Refuse(SpanFaultKind.OutOfRange, field);
     }
 
     private void String(SpanField field, bool required) => TryValue(field, required, (byte)'"', out _);
+
+    /// <summary>Fields that may be absent and decide nothing here, but have a type in the output's schema.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void RareFields()
+    {
+        if (!_walk.Value(SpanField.DownsampledRetentionDays).IsAbsent) Integer(SpanField.DownsampledRetentionDays, ushort.MaxValue);
+        if (TryValue(SpanField.EventId, required: false, (byte)'"', out ReadOnlySpan<byte> text)
+            && CharactersOf(text[1..^1]) is < MinEventIdLength or > MaxEventIdLength) Refuse(SpanFaultKind.WrongLength, SpanField.EventId);
+        JsonRange key = _walk.Value(SpanField.KeyId);
+        if (!key.IsAbsent && _walk.At(key.Start) != 'n') Integer(SpanField.KeyId, long.MaxValue);
+        String(SpanField.Kind, required: false);
+        if (TryValue(SpanField.Links, required: false, (byte)'[', out _)
+            && _walk.WrongElement(_walk.Value(SpanField.Links).Start) is > 0 and int wrong) Refuse(SpanFaultKind.WrongType, SpanField.Links, wrong);
+        TryValue(SpanField.Meta, required: false, (byte)'{', out _);
+    }
+
+    /// <summary>Characters of a string's inside, escapes taken into account; more than an id has where it is too long to look.</summary>
+    private static int CharactersOf(ReadOnlySpan<byte> inside)
+    {
+        Span<byte> plain = stackalloc byte[4 * MaxEventIdLength];
+        if (!JsonText.TryUnescape(inside, plain, out int length)) return int.MaxValue;
+        int characters = 0;
+        foreach (byte b in plain[..length]) characters += (b & 0xC0) == 0x80 ? 0 : 1;
+        return characters;
+    }
 
     private IsSegmentForm IsSegment(out int position)
     {
@@ -127,6 +165,7 @@ internal ref struct JsonSpanFields
                 Refuse(SpanFaultKind.WrongType, SpanField.Attributes);
                 return SegmentIdForm.Present;
         }
+        if (_walk.WrongAttributeAt > 0) Refuse(SpanFaultKind.WrongType, SpanField.Attributes, _walk.WrongAttributeAt);
         JsonRange attribute = _walk.SegmentId;
         if (attribute.IsAbsent)
         {
@@ -136,18 +175,24 @@ internal ref struct JsonSpanFields
         position = attribute.Start;
         byte first = _walk.At(attribute.Start);
         if (first == 'n') return SegmentIdForm.Null;
-        if (first == '{' && _walk.Member(attribute.Start, "value"u8) is { IsAbsent: false } member && _walk.At(member.Start) == '"')
+        if (first != '{') return SegmentIdForm.Present; // refused above
+        JsonRange member = _walk.Member(attribute.Start, "value"u8);
+        if (member.IsAbsent || _walk.At(member.Start) == 'n') return SegmentIdForm.WithoutValue;
+        if (_walk.At(member.Start) != '"')
         {
-            ReadOnlySpan<byte> text = _walk.Text(member)[1..^1];
-            if (SpanId.TryParse(text, out SpanId id) || TryEscapedId(text, out id)) value = id;
+            Refuse(SpanFaultKind.WrongType, SpanField.SegmentId, member.Start);
+            return SegmentIdForm.Present;
         }
+        ReadOnlySpan<byte> text = _walk.Text(member)[1..^1];
+        if (text.IsEmpty) return SegmentIdForm.WithoutValue;
+        if (SpanId.TryParse(text, out SpanId id) || TryEscapedId(text, out id)) value = id;
         return SegmentIdForm.Present;
     }
 
     private bool TryNumber(SpanField field, out ReadOnlySpan<byte> text) => TryValue(field, required: true, (byte)'0', out text);
 
     /// <summary>The text of a field's value. False where it is absent or null, or of another type.</summary>
-    /// <param name="type">First byte of a value of the type: a quote, or <c>0</c> for any number.</param>
+    /// <param name="type">First byte of a value of the type; <c>0</c> for any number.</param>
     private bool TryValue(SpanField field, bool required, byte type, out ReadOnlySpan<byte> text)
     {
         text = default;
@@ -163,7 +208,7 @@ internal ref struct JsonSpanFields
             if (required) Refuse(SpanFaultKind.Null, field);
             return false;
         }
-        if (type == '"' ? first != '"' : !(first == '-' || char.IsAsciiDigit((char)first)))
+        if (type == '0' ? !(first == '-' || char.IsAsciiDigit((char)first)) : first != type)
         {
             Refuse(SpanFaultKind.WrongType, field);
             return false;
@@ -175,9 +220,14 @@ internal ref struct JsonSpanFields
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Refuse(SpanFaultKind kind, SpanField field)
     {
-        if (_fault.Kind != SpanFaultKind.None) return;
         JsonRange value = _walk.Value(field);
-        _fault = new SpanFault(kind, field, value.IsAbsent ? _walk.ClosingBrace : value.Start);
+        Refuse(kind, field, value.IsAbsent ? _walk.ClosingBrace : value.Start);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Refuse(SpanFaultKind kind, SpanField field, int position)
+    {
+        if (_fault.Kind == SpanFaultKind.None) _fault = new SpanFault(kind, field, position);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

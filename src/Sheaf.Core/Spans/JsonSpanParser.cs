@@ -4,18 +4,18 @@ namespace Sheaf.Spans;
 
 /// <summary>
 /// Reads the fields that Sheaf needs from a span in JSON (ARCHITECTURE.md, "Input rules"), and remembers where its payload is to be edited. The whole
-/// grammar and the UTF-8 are checked; nothing is allocated per span. The instance holds scratch memory: one thread at a time.
+/// grammar and the UTF-8 are checked, and what else strict readers of JSON refuse; nothing is allocated per span. The instance holds scratch memory: one thread at a time.
 /// </summary>
 public sealed class JsonSpanParser : ISpanParser
 {
-    /// <summary>Deepest nesting of objects and arrays that is accepted.</summary>
-    public const int MaxDepth = 1024;
+    /// <summary>Deepest nesting of objects and arrays that is accepted. Strict readers stop at 1024, and the output message adds some.</summary>
+    public const int MaxDepth = 1000;
 
     /// <summary>Longest message that is accepted, in bytes: 1 GiB.</summary>
     public const int MaxLength = 1 << 30;
 
     private readonly JsonQuotes _quotes = new();
-    private readonly ulong[] _nesting = new ulong[MaxDepth / 64];
+    private readonly ulong[] _nesting = new ulong[(MaxDepth + 63) / 64];
 
     /// <inheritdoc/>
     /// <remarks>Faults of the grammar and of UTF-8 come before faults of fields, and of these the first in the order of <see cref="SpanField"/> counts.</remarks>

@@ -56,6 +56,12 @@ internal ref struct JsonSpanWalk
     /// <summary><c>attributes</c> is an object without members.</summary>
     public bool AttributesAreEmpty { get; private set; }
 
+    /// <summary>The first value in <c>attributes</c> that is neither an object nor null; 0 where there is none.</summary>
+    public int WrongAttributeAt { get; private set; }
+
+    /// <summary>There are fields behind <see cref="SpanField.SegmentId"/>.</summary>
+    public bool HasRareFields { get; private set; }
+
     /// <summary><c>is_segment</c>, <c>attributes</c> or <c>sentry.segment.id</c> occurs more than once.</summary>
     public readonly bool Repeats => _fieldRepeats | _segmentIdRepeats;
 
@@ -92,6 +98,7 @@ internal ref struct JsonSpanWalk
             {
                 ref JsonRange range = ref _values[(int)field];
                 if (field is SpanField.IsSegment or SpanField.Attributes) _fieldRepeats |= !range.IsAbsent;
+                HasRareFields |= field > SpanField.SegmentId;
                 range = new JsonRange(value, at);
             }
             at = SkipSpace(at);
@@ -122,11 +129,28 @@ internal ref struct JsonSpanWalk
         }
     }
 
+    /// <summary>
+    /// The first element that is neither an object nor null in the array at <paramref name="at"/>, whose grammar is known to be right; 0
+    /// where there is none.
+    /// </summary>
+    public readonly int WrongElement(int at)
+    {
+        at = SkipSpace(at + 1);
+        while (At(at) != ']')
+        {
+            if (At(at) is not ((byte)'{' or (byte)'n')) return at;
+            at = SkipSpace(Value(at, depth: 0));
+            if (At(at) == ',') at = SkipSpace(at + 1);
+        }
+        return 0;
+    }
+
     /// <summary>The value of <c>attributes</c>. Returns the position behind it, or -1.</summary>
     private int Attributes(int at)
     {
         SegmentId = default;
         AttributesAreEmpty = false;
+        WrongAttributeAt = 0;
         _segmentIdRepeats = false;
         if (At(at) != '{') return Value(at, depth: 1);
         at = SkipSpace(at + 1);
@@ -146,6 +170,7 @@ internal ref struct JsonSpanWalk
             {
                 value = Key(key, out keyEnd);
                 if (value < 0) return -1;
+                if (WrongAttributeAt == 0 && At(value) is not ((byte)'{' or (byte)'n')) WrongAttributeAt = value;
                 at = Value(value, depth: 2);
                 if (at < 0) return -1;
             }
@@ -334,7 +359,7 @@ internal ref struct JsonSpanWalk
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly ReadOnlySpan<byte> Slice(int at, int length) => MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref _text, at), length);
 
-    [InlineArray((int)SpanField.Attributes + 1)]
+    [InlineArray((int)SpanField.Meta + 1)]
     private struct FieldRanges
     {
         private JsonRange _first;

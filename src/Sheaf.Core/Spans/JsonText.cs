@@ -31,6 +31,16 @@ internal static class JsonText
         }
     }
 
+    /// <summary>Whether the escape that the text begins with is half a surrogate pair.</summary>
+    public static bool IsSurrogate(ReadOnlySpan<byte> escape) => escape[1] == 'u' && (escape[2] | 0x20) == 'd' && escape[3] >= '8';
+
+    /// <summary>Whether the text begins with a whole surrogate pair, as two escapes.</summary>
+    public static bool IsSurrogatePair(ReadOnlySpan<byte> text) =>
+        text.Length >= 12 && IsSurrogate(text) && !IsLowSurrogate(text)
+        && text[6] == '\\' && EscapeLength(text[6..]) == 6 && IsSurrogate(text[6..]) && IsLowSurrogate(text[6..]);
+
+    private static bool IsLowSurrogate(ReadOnlySpan<byte> surrogate) => (surrogate[3] | 0x20) >= 'c';
+
     /// <summary>
     /// Unescapes the inside of a string whose escapes are valid. False when it is longer than <paramref name="destination"/>: no key and no id that
     /// is looked for. A lone surrogate becomes U+FFFD.

@@ -19,7 +19,7 @@ public enum IsSegmentForm : byte
 /// <summary>What the parser found under <c>attributes["sentry.segment.id"]</c>.</summary>
 public enum SegmentIdForm : byte
 {
-    /// <summary>The attribute is there and not null: nothing to do.</summary>
+    /// <summary>The attribute is there and has a value: nothing to do.</summary>
     Present,
 
     /// <summary>No <c>attributes</c>: insert the whole key at the position.</summary>
@@ -36,6 +36,9 @@ public enum SegmentIdForm : byte
 
     /// <summary>The attribute is <c>null</c>: replace the <c>null</c> at the position.</summary>
     Null,
+
+    /// <summary>The attribute is an object without a value: replace the object at the position, whose length is not remembered.</summary>
+    WithoutValue,
 }
 
 /// <summary>
@@ -45,7 +48,7 @@ public enum SegmentIdForm : byte
 /// <param name="IsSegmentAt">Start of the value of <c>is_segment</c>, or where to insert the key.</param>
 /// <param name="SegmentIdAt">Position that <paramref name="SegmentId"/> speaks of.</param>
 /// <param name="Irregular">
-/// A key that matters occurs twice or is written with escapes in a way the positions cannot express: the writer scans the payload again
-/// and edits every occurrence, so that readers that take the first and readers that take the last one agree.
+/// The positions cannot express the edits, since a key that matters occurs twice, or <see cref="SegmentIdForm.WithoutValue"/>: the
+/// writer scans the payload again and edits every occurrence, so that readers of the first and readers of the last one agree.
 /// </param>
 public readonly record struct PayloadEdits(int IsSegmentAt, int SegmentIdAt, IsSegmentForm IsSegment, SegmentIdForm SegmentId, bool Irregular);

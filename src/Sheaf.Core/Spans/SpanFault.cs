@@ -47,6 +47,14 @@ public enum SpanFaultKind : byte
 
     /// <summary>A number outside of what the field may be.</summary>
     OutOfRange,
+
+    /// <summary>
+    /// Half a surrogate pair written as an escape (<c>\ud83d</c> alone). It stands for no character: strict readers refuse the whole message.
+    /// </summary>
+    LoneSurrogate,
+
+    /// <summary>A number beyond the largest 64-bit float, which strict readers refuse, in whatever field.</summary>
+    NumberTooLarge,
 }
 
 /// <summary>The fields that the input rules name (ARCHITECTURE.md, "Input rules").</summary>
@@ -67,12 +75,22 @@ public enum SpanField : byte
     IsSegment,
     Name,
     Attributes,
+
+    /// <summary><c>attributes["sentry.segment.id"].value</c>.</summary>
+    SegmentId,
+    DownsampledRetentionDays,
+    EventId,
+    KeyId,
+    Kind,
+    Links,
+    Meta,
 }
 
 /// <summary>A refusal of the parser, as a value: what, which field, where.</summary>
 /// <param name="Position">
-/// Byte offset in the message where the fault was seen; the start of the value where a field is named, and the message's closing brace where that
-/// field is missing. Of a message that is too large: how many bytes are allowed.
+/// Byte offset in the message where the fault was seen; the start of the value where a field is named, and the message's
+/// closing brace where that field is missing. Within a value: the start of what is wrong in it. Of a message that is too
+/// large: how many bytes are allowed.
 /// </param>
 public readonly record struct SpanFault(SpanFaultKind Kind, SpanField Field, int Position)
 {

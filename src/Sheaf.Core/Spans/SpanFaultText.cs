@@ -20,7 +20,12 @@ internal static class SpanFaultText
         SpanFaultKind.Truncated => $"cut off: the message ends inside a value, after {Number(message.Length)} bytes",
         SpanFaultKind.InvalidUtf8 => $"not UTF-8: {Excerpt(message, fault.Position)} at byte {Number(fault.Position)}",
         SpanFaultKind.NotAnObject => $"not an object: the message is {TypeOf(message, fault.Position)}, {Value(message, fault.Position)}",
-        SpanFaultKind.TooDeep => $"nested deeper than {Number(JsonSpanParser.MaxDepth)} levels at byte {Number(fault.Position)}",
+        SpanFaultKind.TooDeep => $"{In(fault.Field)}nested deeper than {Number(JsonSpanParser.MaxDepth)} levels at byte {Number(fault.Position)}",
+        SpanFaultKind.LoneSurrogate =>
+            $"{In(fault.Field)}half a surrogate pair, {Excerpt(message[..Math.Min(message.Length, fault.Position + 6)], fault.Position)} "
+            + $"at byte {Number(fault.Position)}: strict readers of JSON refuse it",
+        SpanFaultKind.NumberTooLarge =>
+            $"{In(fault.Field)}a number that no 64-bit float holds ({Value(message, fault.Position)}): strict readers of JSON refuse it",
         SpanFaultKind.TooLarge => $"{Number(message.Length)} bytes, {Number(fault.Position)} are allowed",
         SpanFaultKind.TooLargeForOutput => $"{Number(message.Length)} bytes: with is_segment and its segment's id more than the {Number(fault.Position)} bytes that the output takes of one span "
             + "(max.message.bytes of its topics, less what stands around a span)",
@@ -28,24 +33,31 @@ internal static class SpanFaultText
         SpanFaultKind.Null => $"{fault.Field.Name()}: null at byte {Number(fault.Position)}, needs {Needs(fault.Field)}",
         SpanFaultKind.WrongType =>
             $"{fault.Field.Name()}: {TypeOf(message, fault.Position)}, needs {Needs(fault.Field)} ({Value(message, fault.Position)})",
+        SpanFaultKind.WrongLength when fault.Field == SpanField.EventId =>
+            $"{fault.Field.Name()}: of another length, needs {Needs(fault.Field)} ({Value(message, fault.Position)})",
         SpanFaultKind.WrongLength =>
             $"{fault.Field.Name()}: {Number(HexDigits(message, fault.Position))} hex digits, needs {Digits(fault.Field)} ({Value(message, fault.Position)})",
         SpanFaultKind.NotHex => $"{fault.Field.Name()}: not only hex digits, needs {Digits(fault.Field)} ({Value(message, fault.Position)})",
         SpanFaultKind.OutOfRange => $"{fault.Field.Name()}: out of range, needs {Needs(fault.Field)} ({Value(message, fault.Position)})",
     };
 
+    private static string In(SpanField field) => field == SpanField.None ? "" : $"{field.Name()}: ";
+
     private static string Needs(SpanField field) => field switch
     {
         SpanField.None => "an object",
         SpanField.TraceId => "32 hex digits",
         SpanField.SpanId or SpanField.ParentSpanId => "16 hex digits",
-        SpanField.ProjectId or SpanField.OrganizationId => "an integer from 0 to 9223372036854775807",
-        SpanField.StartTimestamp or SpanField.EndTimestamp => "a finite number",
+        SpanField.ProjectId or SpanField.OrganizationId or SpanField.KeyId => "an integer from 0 to 9223372036854775807",
+        SpanField.StartTimestamp or SpanField.EndTimestamp => "a number from 0",
         SpanField.Received => "a number from 0 to 253402300799",
-        SpanField.RetentionDays => "an integer from 0 to 65535",
-        SpanField.Status or SpanField.Name => "a string",
+        SpanField.RetentionDays or SpanField.DownsampledRetentionDays => "an integer from 0 to 65535",
+        SpanField.Status or SpanField.Name or SpanField.Kind or SpanField.SegmentId => "a string",
+        SpanField.EventId => "a string of 32 to 36 characters",
         SpanField.IsSegment => "true or false",
-        SpanField.Attributes => "an object",
+        SpanField.Attributes => "an object of objects",
+        SpanField.Links => "an array of objects",
+        SpanField.Meta => "an object",
     };
 
     private static string Digits(SpanField field) => field == SpanField.TraceId ? "32" : "16";

@@ -20,6 +20,13 @@ public static class SpanFieldNames
         SpanField.IsSegment => "is_segment",
         SpanField.Name => "name",
         SpanField.Attributes => "attributes",
+        SpanField.SegmentId => "sentry.segment.id",
+        SpanField.DownsampledRetentionDays => "downsampled_retention_days",
+        SpanField.EventId => "event_id",
+        SpanField.KeyId => "key_id",
+        SpanField.Kind => "kind",
+        SpanField.Links => "links",
+        SpanField.Meta => "_meta",
     };
 
     /// <summary>The fault in snake case.</summary>
@@ -40,16 +47,23 @@ public static class SpanFieldNames
         SpanFaultKind.WrongLength => "wrong_length",
         SpanFaultKind.NotHex => "not_hex",
         SpanFaultKind.OutOfRange => "out_of_range",
+        SpanFaultKind.LoneSurrogate => "lone_surrogate",
+        SpanFaultKind.NumberTooLarge => "number_too_large",
     };
 
     /// <summary>The field that a key of the message names, or <see cref="SpanField.None"/> for any other key.</summary>
     internal static SpanField Find(ReadOnlySpan<byte> key) => key.Length switch
     {
         4 when key.SequenceEqual("name"u8) => SpanField.Name,
+        4 when key.SequenceEqual("kind"u8) => SpanField.Kind,
+        5 when key.SequenceEqual("links"u8) => SpanField.Links,
+        5 when key.SequenceEqual("_meta"u8) => SpanField.Meta,
         6 when key.SequenceEqual("status"u8) => SpanField.Status,
+        6 when key.SequenceEqual("key_id"u8) => SpanField.KeyId,
         7 when key.SequenceEqual("span_id"u8) => SpanField.SpanId,
         8 when key.SequenceEqual("trace_id"u8) => SpanField.TraceId,
         8 when key.SequenceEqual("received"u8) => SpanField.Received,
+        8 when key.SequenceEqual("event_id"u8) => SpanField.EventId,
         10 when key.SequenceEqual("project_id"u8) => SpanField.ProjectId,
         10 when key.SequenceEqual("is_segment"u8) => SpanField.IsSegment,
         10 when key.SequenceEqual("attributes"u8) => SpanField.Attributes,
@@ -58,6 +72,7 @@ public static class SpanFieldNames
         14 when key.SequenceEqual("retention_days"u8) => SpanField.RetentionDays,
         15 when key.SequenceEqual("start_timestamp"u8) => SpanField.StartTimestamp,
         15 when key.SequenceEqual("organization_id"u8) => SpanField.OrganizationId,
+        26 when key.SequenceEqual("downsampled_retention_days"u8) => SpanField.DownsampledRetentionDays,
         _ => SpanField.None,
     };
 }

@@ -18,7 +18,7 @@ internal struct SpanDigest
     /// <summary>Of everything but <c>is_segment</c> and <c>attributes["sentry.segment.id"]</c>.</summary>
     public ulong ContentHash;
 
-    /// <summary>Of the value of <c>attributes["sentry.segment.id"]</c>; 0 where it is absent or null.</summary>
+    /// <summary>Of the value of <c>attributes["sentry.segment.id"]</c>; 0 where it has none.</summary>
     public uint SegmentAttributeHash;
 
     /// <summary>The attribute's value, where it is <c>{"type":"string","value":ID}</c>.</summary>

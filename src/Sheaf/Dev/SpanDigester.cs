@@ -88,7 +88,8 @@ internal sealed class SpanDigester
                     break;
                 case "parent_span_id":
                     parent = type == JsonTokenType.String && SpanId.TryParse(TextOf(ref reader), out SpanId id) ? id : null;
-                    typesRight &= parent is not null || type == JsonTokenType.Null;
+                    typesRight &= parent is not null || type == JsonTokenType.Null || (type == JsonTokenType.String && reader.ValueSpan.IsEmpty);
+                    if (parent is { Value: 0 }) parent = null;
                     break;
                 case "project_id":
                     _numbersSeen[0] = type == JsonTokenType.Number && reader.TryGetInt64(out project) && project >= 0;
@@ -133,10 +134,9 @@ internal sealed class SpanDigester
                 others = true;
                 continue;
             }
-            bool isNull = reader.TokenType == JsonTokenType.Null;
-            given = ReadSegmentId(ref reader, out bool asAdded);
+            given = ReadSegmentId(ref reader, out bool asAdded, out bool hasValue);
             digest.SegmentAttribute = asAdded ? given : null;
-            digest.SegmentAttributeHash = isNull ? 0 : (uint)XxHash3.HashToUInt64(_content.AsSpan(mark.._length)) | 1;
+            digest.SegmentAttributeHash = !hasValue ? 0 : (uint)XxHash3.HashToUInt64(_content.AsSpan(mark.._length)) | 1;
             _length = mark;
         }
         Add((byte)JsonTokenType.EndObject, []);
@@ -144,9 +144,10 @@ internal sealed class SpanDigester
     }
 
     /// <summary>Reads the attribute's value; the id in it, where there is one. <paramref name="asAdded"/>: nothing else is in it but its type.</summary>
-    private SpanId? ReadSegmentId(ref Utf8JsonReader reader, out bool asAdded)
+    private SpanId? ReadSegmentId(ref Utf8JsonReader reader, out bool asAdded, out bool hasValue)
     {
         asAdded = false;
+        hasValue = reader.TokenType is not (JsonTokenType.Null or JsonTokenType.StartObject);
         if (reader.TokenType != JsonTokenType.StartObject)
         {
             AddValue(ref reader);
@@ -163,6 +164,7 @@ internal sealed class SpanDigester
             AddToken(ref reader);
             reader.Read();
             bool isString = reader.TokenType == JsonTokenType.String;
+            if (name == "value") hasValue = reader.TokenType != JsonTokenType.Null && !(isString && reader.ValueSpan.IsEmpty);
             if (name == "value") value = isString && SpanId.TryParse(TextOf(ref reader), out SpanId id) ? id : null;
             if (name == "type") typeIsString = isString && TextOf(ref reader).SequenceEqual("string"u8);
             AddValue(ref reader);

@@ -18,9 +18,9 @@ public class PayloadEditTests
     {
         // is_segment: absent, true, false, null; the attribute is there.
         { """{"a":1,"attributes":{"sentry.segment.id":0}}""", """{"is_segment":<seg>,"a":1,"attributes":{"sentry.segment.id":0}}""" },
-        { """{"is_segment":true,"attributes":{"sentry.segment.id":{}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{}}}""" },
-        { """{"is_segment":false,"attributes":{"sentry.segment.id":{}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{}}}""" },
-        { """{"is_segment":null,"attributes":{"sentry.segment.id":{}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{}}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"value":"a"}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{"value":"a"}}}""" },
+        { """{"is_segment":false,"attributes":{"sentry.segment.id":{"value":"a"}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{"value":"a"}}}""" },
+        { """{"is_segment":null,"attributes":{"sentry.segment.id":{"value":"a"}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":{"value":"a"}}}""" },
         // The attribute: attributes absent, null, empty; absent from others; null.
         { """{"is_segment":true,"a":1}""", """{"attributes":{<attr>},"is_segment":<seg>,"a":1}""" },
         { """{"is_segment":true,"attributes":null}""", """{"is_segment":<seg>,"attributes":{<attr>}}""" },
@@ -51,6 +51,17 @@ public class PayloadEditTests
 
     public static TheoryData<string, string> IrregularForms => new()
     {
+        // The attribute is an object without a value: it is replaced as a whole.
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>}}""" },
+        { """{"attributes":{"b":{},"sentry.segment.id": { } },"a":1}""", """{"is_segment":<seg>,"attributes":{"b":{},"sentry.segment.id": <value> },"a":1}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"type":"string"},"c":{}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>,"c":{}}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"type":"string","value": null }}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"value":"","type":"string"}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment\u002eid":{"v\u0061lue":""}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment\u002eid":<value>}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"x":{"value":"a"}}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{"value":"a","value":null}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>}}""" },
+        { """{"is_segment":true,"attributes":{"sentry.segment.id":{},"sentry.segment.id":{"value":"a"}}}""", """{"is_segment":<seg>,"attributes":{"sentry.segment.id":<value>,"sentry.segment.id":{"value":"a"}}}""" },
+        { """{"is_segment":true,"attributes":{},"attributes":{"sentry.segment.id":{"value":""}}}""", """{"is_segment":<seg>,"attributes":{<attr>},"attributes":{"sentry.segment.id":<value>}}""" },
         // Twice: every occurrence.
         { """{"is_segment":true,"is_segment":false,"attributes":{"sentry.segment.id":1}}""", """{"is_segment":<seg>,"is_segment":<seg>,"attributes":{"sentry.segment.id":1}}""" },
         { """{"attributes":{},"b":1,"attributes":null,"attributes":{"c":1}}""", """{"is_segment":<seg>,"attributes":{<attr>},"b":1,"attributes":{<attr>},"attributes":{<attr>,"c":1}}""" },

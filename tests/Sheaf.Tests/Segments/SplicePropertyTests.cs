@@ -67,7 +67,9 @@ public class SplicePropertyTests
         JsonNode expected = JsonNode.Parse(payload)!;
         expected["is_segment"] = isSegment;
         if (expected["attributes"] is null) expected["attributes"] = new JsonObject();
-        expected["attributes"]!["sentry.segment.id"] ??= JsonNode.Parse($$"""{"type":"string","value":"{{Segment}}"}""");
+        JsonNode? given = expected["attributes"]!["sentry.segment.id"];
+        if (given is null || (given is JsonObject attribute && attribute["value"]?.ToJsonString() is null or "\"\""))
+            expected["attributes"]!["sentry.segment.id"] = JsonNode.Parse($$"""{"type":"string","value":"{{Segment}}"}""");
         Assert.True(JsonNode.DeepEquals(expected, JsonNode.Parse(output)), $"{where}: {payload}\n{output}");
         if (!edits.Irregular) Assert.True(payload == Undone(output, payload, edits, isSegment), $"{where}: {payload}\n{output}");
     }
@@ -92,6 +94,7 @@ public class SplicePropertyTests
             SegmentIdForm.AttributesEmpty => (edits.SegmentIdAt, "", attribute),
             SegmentIdForm.Absent => (edits.SegmentIdAt, "", attribute + ","),
             SegmentIdForm.Null => (edits.SegmentIdAt, "null", value),
+            SegmentIdForm.WithoutValue => throw new ArgumentException("irregular", nameof(edits)),
         };
 
         (int At, string Was, string Is)[] inOrder = segmentId.At < segmentMark.At ? [segmentId, segmentMark] : [segmentMark, segmentId];
@@ -120,7 +123,7 @@ public class SplicePropertyTests
             default:
                 var attributes = new List<string>();
                 for (int i = random.Next(4); i > 0; i--) attributes.Add($"\"{random.Next(1_000_000)}\":{Gap(random)}{RandomValue(random, 2)}");
-                if (random.Next(2) == 0) attributes.Add($"{Gap(random)}\"sentry.segment.id\"{Gap(random)}:{Gap(random)}{OneOf(random, "null", "{}", "\"x\"", "{\"value\":\"00\"}")}");
+                if (random.Next(2) == 0) attributes.Add($"{Gap(random)}\"sentry.segment.id\"{Gap(random)}:{Gap(random)}{OneOf(random, "null", "{}", "{ \"value\" : \"\" }", "{\"value\":null}", "\"x\"", "{\"value\":\"00\"}")}");
                 members.Add($"\"attributes\"{Gap(random)}:{Gap(random)}{Object(random, attributes)}");
                 break;
         }

@@ -47,24 +47,28 @@ public sealed class JsonSpanParserTests
         Assert.Equal(new SpanId(0xaa), span.SpanId);
         Assert.Equal(new SpanId(0xcc), span.EffectiveParent);
         Assert.Equal(SegmentIdForm.Present, span.Edits.SegmentId);
+        Assert.True(Parsing.Parse(new SpanMessage().With("parent_span_id", "\"000000000000000\\u0030\"")).IsSegmentRoot);
     }
 
     [Theory]
     [InlineData(null, "false", null, true, 0xaa)] // no parent: a root
     [InlineData("null", "false", null, true, 0xaa)]
+    [InlineData("\"\"", "false", null, true, 0xaa)] // a parent that is none
+    [InlineData("\"\"", null, Link, true, 0xaa)]
+    [InlineData("\"0000000000000000\"", "false", null, true, 0xaa)]
+    [InlineData("\"0000000000000000\"", "null", Link, true, 0xaa)]
     [InlineData(null, "false", Link, true, 0xaa)] // the attribute does not matter for a root
     [InlineData("\"00000000000000bb\"", "true", Link, true, 0xaa)] // marked
     [InlineData("\"00000000000000bb\"", "false", Link, false, 0xcc)]
     [InlineData("\"00000000000000bb\"", null, Link, false, 0xcc)]
     [InlineData("\"00000000000000bb\"", "null", null, false, 0xbb)]
     [InlineData("\"00000000000000bb\"", "false", "null", false, 0xbb)]
-    [InlineData("\"00000000000000bb\"", "false", "\"00000000000000cc\"", false, 0xbb)] // unusable values count as absent
-    [InlineData("\"00000000000000bb\"", "false", "{\"value\":null}", false, 0xbb)]
-    [InlineData("\"00000000000000bb\"", "false", "{\"value\":12}", false, 0xbb)]
+    [InlineData("\"00000000000000bb\"", "false", "{\"value\":null}", false, 0xbb)] // no value, and values that are no span id
+    [InlineData("\"00000000000000bb\"", "false", "{\"value\":\"\"}", false, 0xbb)]
+    [InlineData("\"00000000000000bb\"", "false", "{\"value\":5,\"value\":null}", false, 0xbb)]
     [InlineData("\"00000000000000bb\"", "false", "{\"value\":\"cc\"}", false, 0xbb)]
     [InlineData("\"00000000000000bb\"", "false", "{\"value\":\"00000000000000cg\"}", false, 0xbb)]
     [InlineData("\"00000000000000bb\"", "false", "{}", false, 0xbb)]
-    [InlineData("\"00000000000000bb\"", "false", "[]", false, 0xbb)]
     [InlineData("\"00000000000000bb\"", "false", "{ \"value\" : \"00000000000000cc\" , \"type\" : \"string\" }", false, 0xcc)]
     [InlineData("\"00000000000000bb\"", "false", "{\"value\":\"00000000000000dd\",\"value\":\"00000000000000cc\"}", false, 0xcc)] // the last one
     [InlineData("\"00000000000000bb\"", "false", "{\"x\":{\"value\":\"00000000000000cc\"}}", false, 0xbb)] // nested deeper
@@ -106,11 +110,10 @@ public sealed class JsonSpanParserTests
     [InlineData("null", SegmentIdForm.AttributesNull, "null")]
     [InlineData("{}", SegmentIdForm.AttributesEmpty, "}")]
     [InlineData("{ \n }", SegmentIdForm.AttributesEmpty, " \n }")]
-    [InlineData("{\"a\":1}", SegmentIdForm.Absent, "\"a\"")]
+    [InlineData("{\"a\":null}", SegmentIdForm.Absent, "\"a\"")]
     [InlineData("{ \"a\":{\"sentry.segment.id\":1}}", SegmentIdForm.Absent, " \"a\"")]
-    [InlineData("{\"a\":1,\"sentry.segment.id\": null}", SegmentIdForm.Null, "null")]
-    [InlineData("{\"sentry.segment.id\":{}}", SegmentIdForm.Present, "{}")]
-    [InlineData("{\"sentry.segment.id\":false}", SegmentIdForm.Present, "false")]
+    [InlineData("{\"a\":{},\"sentry.segment.id\": null}", SegmentIdForm.Null, "null")]
+    [InlineData("{\"sentry.segment.id\":{\"value\":\"x\"}}", SegmentIdForm.Present, "{\"value\"")]
     [InlineData("{\"sentry.segment.id\":{\"type\":\"string\",\"value\":\"00000000000000cc\"}}", SegmentIdForm.Present, "{\"type\"")]
     public void The_place_of_the_segment_id_fits_what_was_found(string attributes, SegmentIdForm form, string at)
     {
@@ -119,6 +122,21 @@ public sealed class JsonSpanParserTests
         Assert.Equal(form, edits.SegmentId);
         Assert.StartsWith(at, Encoding.UTF8.GetString(message.AsSpan(edits.SegmentIdAt)), StringComparison.Ordinal);
         Assert.False(edits.Irregular);
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{ }")]
+    [InlineData("{\"type\":\"string\"}")]
+    [InlineData("{\"type\":\"string\",\"value\":null}")]
+    [InlineData("{\"type\":\"string\" , \"val\\u0075e\" : \"\"}")]
+    [InlineData("{\"value\":\"00000000000000cc\",\"value\":null}")]
+    public void A_segment_id_without_a_value_is_to_be_replaced_as_a_whole(string attribute)
+    {
+        byte[] message = new SpanMessage().With("attributes", $"{{\"sentry.segment.id\":{attribute}}}").ToBytes();
+        PayloadEdits edits = Parsing.Parse(message).Edits;
+        Assert.Equal((SegmentIdForm.WithoutValue, true), (edits.SegmentId, edits.Irregular));
+        Assert.StartsWith(attribute, Encoding.UTF8.GetString(message.AsSpan(edits.SegmentIdAt)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -143,7 +161,7 @@ public sealed class JsonSpanParserTests
         Assert.Equal(SegmentIdForm.AttributesNull, twice.Edits.SegmentId);
         Assert.Equal(new SpanId(0xbb), twice.EffectiveParent);
 
-        TraceSpan ids = Parsing.Parse(new SpanMessage().With("attributes", $"{{\"sentry.segment.id\":1,\"sentry.segment.id\":{Link}}}"));
+        TraceSpan ids = Parsing.Parse(new SpanMessage().With("attributes", $"{{\"sentry.segment.id\":{{}},\"sentry.segment.id\":{Link}}}"));
         Assert.True(ids.Edits.Irregular);
         Assert.Equal(new SpanId(0xcc), ids.EffectiveParent);
     }
@@ -174,26 +192,40 @@ public sealed class JsonSpanParserTests
     [InlineData("project_id", "9223372036854775807")]
     [InlineData("organization_id", "0")]
     [InlineData("retention_days", "65535")]
-    [InlineData("start_timestamp", "-1.5e300")]
-    [InlineData("end_timestamp", "1e308")]
+    [InlineData("start_timestamp", "-0.0")]
+    [InlineData("end_timestamp", "1.7976931348623157e308")]
+    [InlineData("trace_id", "\"01234567-89ab-cdef-0123-456789abcdef\"")]
+    [InlineData("downsampled_retention_days", "0")]
+    [InlineData("downsampled_retention_days", "65535")]
+    [InlineData("event_id", "null")]
+    [InlineData("event_id", "\"\\u00e9123456789abcdef0123456789abcdeé\"")] // 32 characters
+    [InlineData("event_id", "\"01234567-89ab-cdef-0123-456789abcdef\"")]
+    [InlineData("key_id", "9223372036854775807")]
+    [InlineData("kind", "null")]
+    [InlineData("links", "null")]
+    [InlineData("links", " [ ] ")]
+    [InlineData("links", "[{\"trace_id\":[1]}, null , {}]")]
+    [InlineData("_meta", "{\"a\":[1]}")]
     [InlineData("name", "null")]
     [InlineData("is_segment", "null")]
     [InlineData("attributes", "null")]
-    [InlineData("other", "[1,{\"a\":[[],{}]},\"\\ud800\",-0.5E-7,true,false,null]")] // a lone surrogate is within the grammar
+    [InlineData("other", "[1,{\"a\":[[],{}]},\"\\ud83d\\uDE00 \\\\ud800\",-0.5E-7,true,false,null]")]
+    [InlineData("other", "[1e-400,-1e-99999,0e999,1.7976931348623158e308]")] // beyond the smallest, not beyond the largest
     [InlineData("other", "\"\\\\\\\"\\/\\b\\f\\n\\r\\t\\u00ff é 漢 😀\"")]
     public void Values_at_the_edge_are_accepted(string key, string value) => Parsing.Parse(new SpanMessage().With(key, value));
 
     [Fact]
-    public void Nesting_is_accepted_to_the_limit_and_not_beyond()
+    public void Nesting_is_accepted_to_a_thousand_levels_and_not_beyond()
     {
+        Assert.Equal(1000, JsonSpanParser.MaxDepth);
         static string Arrays(int depth) => new string('[', depth) + new string(']', depth);
         Parsing.Parse(new SpanMessage().With("other", Arrays(JsonSpanParser.MaxDepth - 1)));
         SpanFault fault = Parsing.Refuse(new SpanMessage().With("other", Arrays(JsonSpanParser.MaxDepth)).ToBytes());
         Assert.Equal(SpanFaultKind.TooDeep, fault.Kind);
         string objects = string.Concat(Enumerable.Repeat("{\"a\":", JsonSpanParser.MaxDepth - 1)) + "1" + new string('}', JsonSpanParser.MaxDepth - 1);
         Parsing.Parse(new SpanMessage().With("other", objects));
-        Parsing.Parse(new SpanMessage().With("attributes", Arrays(JsonSpanParser.MaxDepth - 2).Insert(0, "{\"a\":") + "}"));
-        Assert.Equal(SpanFaultKind.TooDeep, Parsing.Refuse(new SpanMessage().With("attributes", $"{{\"a\":{Arrays(JsonSpanParser.MaxDepth - 1)}}}").ToBytes()).Kind);
+        Parsing.Parse(new SpanMessage().With("attributes", $"{{\"a\":{{\"value\":{Arrays(JsonSpanParser.MaxDepth - 3)}}}}}"));
+        Assert.Equal(SpanFaultKind.TooDeep, Parsing.Refuse(new SpanMessage().With("attributes", $"{{\"a\":{{\"value\":{Arrays(JsonSpanParser.MaxDepth - 2)}}}}}").ToBytes()).Kind);
     }
 
     [Fact]

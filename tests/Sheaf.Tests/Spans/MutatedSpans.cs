@@ -14,9 +14,9 @@ internal static class MutatedSpans
     public static readonly byte[][] Handmade =
     [
         new SpanMessage().ToBytes(" "),
-        new SpanMessage().With("attributes", "{\"sentry\\u002esegment.id\":{\"type\":\"string\",\"value\":\"00000000000000\\u0063c\"}, \"b\":[1,{\"c\":null}]}").ToBytes("\n"),
+        new SpanMessage().With("attributes", "{\"sentry\\u002esegment.id\":{\"type\":\"string\",\"value\":\"00000000000000\\u0063c\"}, \"b\":{\"x\":[1,{\"c\":null}]}}").ToBytes("\n"),
         new SpanMessage().With("attributes", "{\"sentry.segment.id\":null,\"é\":{\"type\":\"double\",\"value\":-1.5e-7}}").Also("is_segment", "true").ToBytes(),
-        new SpanMessage().With("received", "1.674578015159908E9").With("x", "\"\\\\\\\"\\ud800\\u00e9\\n\"").Renamed("span_id", "sp\\u0061n_id").ToBytes("\r\n"),
+        new SpanMessage().With("received", "1.674578015159908E9").With("x", "\"\\\\\\\"\\ud83d\\ude00\\u00e9\\n\"").Renamed("span_id", "sp\\u0061n_id").ToBytes("\r\n"),
     ];
 
     private static readonly byte[][] Tokens =
@@ -24,7 +24,7 @@ internal static class MutatedSpans
         .. new[]
         {
             "{", "}", "[", "]", ":", ",", "\"", "\\", "\\\"", "\\u0061", "\\ud800", "\\u00", "true", "false", "null", "0", "-", "1.5e7", "E", ".", " ", "\n", "\t", "\f", "//",
-            "\"is_segment\":true,", "\"attributes\":null,", "\"sentry.segment.id\":null,", "\"received\":1e2,", "{\"type\":\"string\",\"value\":", "é", "😀",
+            "\"is_segment\":true,", "\"attributes\":null,", "\"sentry.segment.id\":null,", "\"sentry.segment.id\":{},", "\"received\":1e2,", "1e309", "\"\"", "\"links\":[{}],", "\"key_id\":0,", "{\"type\":\"string\",\"value\":", "é", "😀",
         }.Select(Encoding.UTF8.GetBytes),
         [0xFF], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0x00], [0x1F], [0x7F], [0x80],
     ];

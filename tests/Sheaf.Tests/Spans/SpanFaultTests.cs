@@ -97,13 +97,16 @@ public sealed class SpanFaultTests
     [InlineData("project_id", "99999999999999999999", SpanFaultKind.OutOfRange)]
     [InlineData("organization_id", "-1", SpanFaultKind.OutOfRange)]
     [InlineData("start_timestamp", "\"1\"", SpanFaultKind.WrongType)]
-    [InlineData("start_timestamp", "1e400", SpanFaultKind.OutOfRange)]
-    [InlineData("end_timestamp", "-1e400", SpanFaultKind.OutOfRange)]
+    [InlineData("start_timestamp", "1e400", SpanFaultKind.NumberTooLarge)]
+    [InlineData("start_timestamp", "-0.001", SpanFaultKind.OutOfRange)]
+    [InlineData("end_timestamp", "-1e400", SpanFaultKind.NumberTooLarge)]
+    [InlineData("end_timestamp", "-1", SpanFaultKind.OutOfRange)]
     [InlineData("end_timestamp", "null", SpanFaultKind.Null)]
     [InlineData("received", "-1", SpanFaultKind.OutOfRange)]
     [InlineData("received", "-1e-9", SpanFaultKind.OutOfRange)]
-    [InlineData("received", "1e400", SpanFaultKind.OutOfRange)]
-    [InlineData("received", "1e99999999999999999999", SpanFaultKind.OutOfRange)]
+    [InlineData("received", "1e400", SpanFaultKind.NumberTooLarge)]
+    [InlineData("received", "1e99999999999999999999", SpanFaultKind.NumberTooLarge)]
+    [InlineData("received", "1e300", SpanFaultKind.OutOfRange)]
     [InlineData("received", "253402300799.0001", SpanFaultKind.OutOfRange)]
     [InlineData("received", "253402300800", SpanFaultKind.OutOfRange)]
     [InlineData("received", "999999999999.123", SpanFaultKind.OutOfRange)]
@@ -112,7 +115,8 @@ public sealed class SpanFaultTests
     [InlineData("retention_days", "[]", SpanFaultKind.WrongType)]
     [InlineData("status", "null", SpanFaultKind.Null)]
     [InlineData("status", "1", SpanFaultKind.WrongType)]
-    [InlineData("parent_span_id", "\"\"", SpanFaultKind.WrongLength)]
+    [InlineData("trace_id", "\"0-1-2-3-4-56789abcdef0123456789abcdef\"", SpanFaultKind.WrongLength)] // 37 characters
+    [InlineData("parent_span_id", "\"0\"", SpanFaultKind.WrongLength)]
     [InlineData("parent_span_id", "7", SpanFaultKind.WrongType)]
     [InlineData("parent_span_id", "\"00000000000000xx\"", SpanFaultKind.NotHex)]
     [InlineData("is_segment", "0", SpanFaultKind.WrongType)]
@@ -121,6 +125,19 @@ public sealed class SpanFaultTests
     [InlineData("attributes", "[]", SpanFaultKind.WrongType)]
     [InlineData("attributes", "\"x\"", SpanFaultKind.WrongType)]
     [InlineData("attributes", "1", SpanFaultKind.WrongType)]
+    [InlineData("downsampled_retention_days", "null", SpanFaultKind.Null)]
+    [InlineData("downsampled_retention_days", "\"30\"", SpanFaultKind.WrongType)]
+    [InlineData("downsampled_retention_days", "30.0", SpanFaultKind.OutOfRange)]
+    [InlineData("downsampled_retention_days", "65536", SpanFaultKind.OutOfRange)]
+    [InlineData("event_id", "7", SpanFaultKind.WrongType)]
+    [InlineData("event_id", "\"\"", SpanFaultKind.WrongLength)]
+    [InlineData("event_id", "\"0123456789abcdef0123456789abcde\"", SpanFaultKind.WrongLength)]
+    [InlineData("event_id", "\"0123456789abcdef0123456789abcdef01234\"", SpanFaultKind.WrongLength)]
+    [InlineData("key_id", "\"x\"", SpanFaultKind.WrongType)]
+    [InlineData("key_id", "-1", SpanFaultKind.OutOfRange)]
+    [InlineData("kind", "1", SpanFaultKind.WrongType)]
+    [InlineData("links", "{}", SpanFaultKind.WrongType)]
+    [InlineData("_meta", "5", SpanFaultKind.WrongType)]
     public void A_field_that_breaks_the_rules_is_named_with_the_place_of_its_value(string key, string value, SpanFaultKind kind)
     {
         byte[] message = new SpanMessage().With(key, value).ToBytes("  ");
@@ -128,6 +145,90 @@ public sealed class SpanFaultTests
         Assert.Equal(kind, fault.Kind);
         Assert.Equal(key, fault.Field.Name());
         Assert.Equal(Encoding.UTF8.GetString(message).IndexOf($"\"{key}\"  :  ", StringComparison.Ordinal) + key.Length + 7, fault.Position);
+    }
+
+    [Theory]
+    [InlineData("attributes", "{\"k\":<5>}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"a\":{},\"k\" : <\"x\"> }", SpanField.Attributes)]
+    [InlineData("attributes", "{\"k\":<true>,\"l\":[]}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"k\":<[{}]>}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"sentry.segment.id\":<\"00000000000000cc\">}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"sentry.segment.id\":{\"type\":\"integer\",\"value\":<5>}}", SpanField.SegmentId)]
+    [InlineData("attributes", "{\"sentry.segment.id\":{\"value\":<true>}}", SpanField.SegmentId)]
+    [InlineData("attributes", "{\"sentry.segment.id\":{\"value\":<[]>}}", SpanField.SegmentId)]
+    [InlineData("attributes", "{\"sentry\\u002esegment.id\":{ \"v\\u0061lue\" : <{}> }}", SpanField.SegmentId)]
+    [InlineData("links", "[{},<5>]", SpanField.Links)]
+    [InlineData("links", "[ null , <[]> ]", SpanField.Links)]
+    public void A_wrong_value_within_a_field_is_named_with_its_place(string key, string marked, SpanField field)
+    {
+        string value = marked.Replace("<", "", StringComparison.Ordinal).Replace(">", "", StringComparison.Ordinal);
+        byte[] message = new SpanMessage().With(key, value).ToBytes();
+        int at = Encoding.UTF8.GetString(message).IndexOf(value, StringComparison.Ordinal) + marked.IndexOf('<', StringComparison.Ordinal);
+        Assert.Equal(new SpanFault(SpanFaultKind.WrongType, field, at), Parsing.Refuse(message));
+    }
+
+    [Theory]
+    [InlineData("name", "\"a<\\ud800>b\"", SpanField.Name)]
+    [InlineData("name", "\"<\\ude00>\\ud83d\"", SpanField.Name)] // the wrong way round
+    [InlineData("name", "\"\\ud83d\\ude00<\\ude00>\"", SpanField.Name)]
+    [InlineData("name", "\"<\\uD83D>\\ud83d\\ude00\"", SpanField.Name)]
+    [InlineData("name", "\"<\\uDBFF>\\\\uDFFF\"", SpanField.Name)] // an escaped backslash
+    [InlineData("name", "\"<\\uDBFF>\\nuDFFF\"", SpanField.Name)]
+    [InlineData("status", "\"<\\uDBFF>uDFFF\"", SpanField.Status)]
+    [InlineData("other", "[{\"<\\udc00>\":1}]", SpanField.None)]
+    [InlineData("attributes", "{\"a\":{\"value\":\"<\\ud800>\"}}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"<\\ud800>\":{}}", SpanField.Attributes)]
+    [InlineData("\\u0061ttributes", "{\"<\\ud800>\":{}}", SpanField.Attributes)]
+    public void Half_a_surrogate_pair_is_refused_with_field_and_place(string key, string marked, SpanField field) =>
+        AssertRefused(SpanFaultKind.LoneSurrogate, key, marked, field);
+
+    [Fact]
+    public void Half_a_surrogate_pair_is_refused_in_the_key_of_a_field_and_over_the_edge_of_a_block()
+    {
+        Assert.Equal(new SpanFault(SpanFaultKind.LoneSurrogate, SpanField.None, 2), Parsing.Refuse("{\"\\ud800\":1}"));
+        for (int length = 0; length < 140; length++)
+        {
+            string before = new('x', length);
+            Parsing.Parse(new SpanMessage().With("name", $"\"{before}\\ud83d\\ude00\""));
+            AssertRefused(SpanFaultKind.LoneSurrogate, "name", $"\"{before}<\\ud83d>\\\\ude00\"", SpanField.Name);
+            AssertRefused(SpanFaultKind.LoneSurrogate, "name", $"\"{before}\\\\ud83d<\\ude00>\"", SpanField.Name);
+        }
+    }
+
+    [Theory]
+    [InlineData("other", "<1e400>", SpanField.None)]
+    [InlineData("other", "[{\"a\":<-1.8e308>}]", SpanField.None)]
+    [InlineData("other", "<1E+309>", SpanField.None)]
+    [InlineData("other", "[<1e999999999999999999999>]", SpanField.None)]
+    [InlineData("attributes", "{\"a\":{\"type\":\"double\",\"value\":<1e309>}}", SpanField.Attributes)]
+    [InlineData("attributes", "{\"a\":{\"value\":[<1e309>]}}", SpanField.Attributes)]
+    public void A_number_beyond_a_double_is_refused_with_field_and_place(string key, string marked, SpanField field) =>
+        AssertRefused(SpanFaultKind.NumberTooLarge, key, marked, field);
+
+    [Fact]
+    public void A_number_of_very_many_digits_is_refused_where_no_double_holds_it()
+    {
+        Parsing.Parse(new SpanMessage().With("other", "1" + new string('0', 308)));
+        Parsing.Parse(new SpanMessage().With("other", "0." + new string('9', 1000)));
+        AssertRefused(SpanFaultKind.NumberTooLarge, "other", $"<2{new string('0', 308)}>", SpanField.None);
+        AssertRefused(SpanFaultKind.NumberTooLarge, "other", $"<{new string('9', 250)}e99>", SpanField.None);
+    }
+
+    [Fact]
+    public void Nesting_that_is_too_deep_is_refused_with_field_and_place()
+    {
+        string deep = new('[', JsonSpanParser.MaxDepth - 3);
+        string marked = $"{{\"a\":{{\"value\":{deep}<[>{new string(']', deep.Length + 1)}}}}}";
+        AssertRefused(SpanFaultKind.TooDeep, "attributes", marked, SpanField.Attributes);
+    }
+
+    private static void AssertRefused(SpanFaultKind kind, string key, string marked, SpanField field)
+    {
+        string value = marked.Replace("<", "", StringComparison.Ordinal).Replace(">", "", StringComparison.Ordinal);
+        SpanMessage span = new SpanMessage().Without("attributes").With(key, value);
+        byte[] message = span.ToBytes();
+        int at = Encoding.UTF8.GetString(message).IndexOf(value, StringComparison.Ordinal) + marked.IndexOf('<', StringComparison.Ordinal);
+        Assert.Equal(new SpanFault(kind, field, at), Parsing.Refuse(message));
     }
 
     [Theory]
@@ -158,10 +259,12 @@ public sealed class SpanFaultTests
     public void Every_kind_and_field_has_a_frozen_name()
     {
         Assert.Equal(
-            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large too_large_for_output missing null wrong_type wrong_length not_hex out_of_range",
+            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large too_large_for_output missing null wrong_type wrong_length not_hex out_of_range "
+            + "lone_surrogate number_too_large",
             string.Join(' ', Enum.GetValues<SpanFaultKind>().Select(kind => kind.Name())));
         Assert.Equal(
-            "message trace_id span_id project_id organization_id start_timestamp end_timestamp received retention_days status parent_span_id is_segment name attributes",
+            "message trace_id span_id project_id organization_id start_timestamp end_timestamp received retention_days status parent_span_id is_segment name attributes "
+            + "sentry.segment.id downsampled_retention_days event_id key_id kind links _meta",
             string.Join(' ', Enum.GetValues<SpanField>().Select(field => field.Name())));
     }
 
@@ -172,6 +275,8 @@ public sealed class SpanFaultTests
     [InlineData("{\"trace_id\": null}", "trace_id: null at byte 13, needs 32 hex digits")]
     [InlineData("{}", "trace_id: missing, needs 32 hex digits")]
     [InlineData("", "empty message")]
+    [InlineData("{\"name\":\"a\\ud800b\"}", "name: half a surrogate pair, \\ud800 at byte 10: strict readers of JSON refuse it")]
+    [InlineData("{\"a\":[1e400]}", "a number that no 64-bit float holds (value 1e400 at byte 6): strict readers of JSON refuse it")]
     [InlineData("[1]", "not an object: the message is an array, value [1] at byte 0")]
     [InlineData("{\"a\":'x'}", "not JSON: 'x'} is not expected at byte 5")]
     [InlineData("{\"a\":", "cut off: the message ends inside a value, after 5 bytes")]

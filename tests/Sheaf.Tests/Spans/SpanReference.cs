@@ -12,7 +12,7 @@ internal static class SpanReference
 {
     private readonly record struct Member(string? Name, int Start, int End, JsonTokenType Type);
 
-    /// <summary>Whether a message is an object of valid JSON in valid UTF-8, at most 1024 levels deep.</summary>
+    /// <summary>Whether a strict reader takes a message: an object of JSON in valid UTF-8, at most 1000 levels deep.</summary>
     public static bool IsObject(ReadOnlySpan<byte> message)
     {
         if (!Utf8.IsValid(message)) return false;
@@ -20,7 +20,11 @@ internal static class SpanReference
         {
             var reader = Reader(message);
             bool isObject = reader.Read() && reader.TokenType == JsonTokenType.StartObject;
-            while (reader.Read()) { }
+            while (reader.Read())
+            {
+                if (reader.TokenType == JsonTokenType.Number && !double.IsFinite(reader.GetDouble())) return false;
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && Plain(ref reader) is null) return false;
+            }
             return isObject;
         }
         catch (JsonException)
@@ -35,12 +39,14 @@ internal static class SpanReference
         int brace = message.IndexOf((byte)'{');
         List<Member> members = Members(message, brace);
         Member?[] values = new Member?[Enum.GetValues<SpanField>().Length];
-        foreach (SpanField field in Enum.GetValues<SpanField>()) values[(int)field] = Last(members, field.Name());
+        foreach (SpanField field in Enum.GetValues<SpanField>()) values[(int)field] = field == SpanField.SegmentId ? null : Last(members, field.Name());
 
         TraceSpan span = default;
         foreach (SpanField field in Enum.GetValues<SpanField>()[1..])
         {
             SpanFaultKind kind = ReadField(message, field, values[(int)field], ref span);
+            if (kind == SpanFaultKind.None && field == SpanField.SegmentId && HasWrongSegmentId(message, values[(int)SpanField.Attributes]))
+                kind = SpanFaultKind.WrongType;
             if (kind != SpanFaultKind.None) return (default, kind, field);
         }
 
@@ -61,19 +67,18 @@ internal static class SpanReference
             List<Member> inside = Members(message, some.Start);
             repeats |= inside.Count(m => m.Name == "sentry.segment.id") > 1;
             Member? attribute = Last(inside, "sentry.segment.id");
+            Member? value = attribute is { Type: JsonTokenType.StartObject } typed ? Last(Members(message, typed.Start), "value") : null;
+            string text = value is { Type: JsonTokenType.String } given ? String(message, given) : "";
             id = attribute switch
             {
                 null => (inside.Count == 0 ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent, some.Start + 1),
                 { Type: JsonTokenType.Null } => (SegmentIdForm.Null, attribute.Value.Start),
-                _ => (SegmentIdForm.Present, attribute.Value.Start),
+                _ => (text.Length == 0 ? SegmentIdForm.WithoutValue : SegmentIdForm.Present, attribute.Value.Start),
             };
-            if (attribute is { Type: JsonTokenType.StartObject } typed && Last(Members(message, typed.Start), "value") is { Type: JsonTokenType.String } value
-                && IsHex(String(message, value), 16, out string digits))
-            {
-                segment = new SpanId(ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
-            }
+            if (IsHex(text, 16)) segment = new SpanId(ulong.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         }
-        bool hasParent = parent is { Type: JsonTokenType.String };
+        repeats |= id.Form == SegmentIdForm.WithoutValue;
+        bool hasParent = parent is { Type: JsonTokenType.String } named && String(message, named).Trim('0').Length > 0;
         span.IsSegmentRoot = !hasParent || form == IsSegmentForm.True;
         span.EffectiveParent = span.IsSegmentRoot
             ? span.SpanId
@@ -83,16 +88,26 @@ internal static class SpanReference
         return (span, SpanFaultKind.None, SpanField.None);
     }
 
+    private static bool HasWrongSegmentId(ReadOnlySpan<byte> message, Member? attributes) =>
+        attributes is { Type: JsonTokenType.StartObject } some
+        && Last(Members(message, some.Start), "sentry.segment.id") is { Type: JsonTokenType.StartObject } attribute
+        && Last(Members(message, attribute.Start), "value") is { Type: not (JsonTokenType.String or JsonTokenType.Null) };
+
     private static SpanFaultKind ReadField(ReadOnlySpan<byte> message, SpanField field, Member? found, ref TraceSpan span)
     {
-        bool optional = field is SpanField.ParentSpanId or SpanField.IsSegment or SpanField.Name or SpanField.Attributes;
+        if (field == SpanField.SegmentId) return SpanFaultKind.None; // with the attributes
+        bool optional = field is SpanField.ParentSpanId or SpanField.IsSegment or SpanField.Name or SpanField.Attributes or > SpanField.SegmentId;
         if (found is not { } value) return optional ? SpanFaultKind.None : SpanFaultKind.Missing;
+        optional &= field != SpanField.DownsampledRetentionDays;
         if (value.Type == JsonTokenType.Null) return optional ? SpanFaultKind.None : SpanFaultKind.Null;
         bool rightType = field switch
         {
-            SpanField.TraceId or SpanField.SpanId or SpanField.ParentSpanId or SpanField.Status or SpanField.Name => value.Type == JsonTokenType.String,
+            SpanField.TraceId or SpanField.SpanId or SpanField.ParentSpanId or SpanField.Status or SpanField.Name or SpanField.EventId or SpanField.Kind
+                => value.Type == JsonTokenType.String,
             SpanField.IsSegment => value.Type is JsonTokenType.True or JsonTokenType.False,
-            SpanField.Attributes => value.Type == JsonTokenType.StartObject,
+            SpanField.Attributes => value.Type == JsonTokenType.StartObject && Members(message, value.Start).TrueForAll(IsObjectOrNull),
+            SpanField.Meta => value.Type == JsonTokenType.StartObject,
+            SpanField.Links => value.Type == JsonTokenType.StartArray && Elements(message, value.Start).TrueForAll(IsObjectOrNull),
             _ => value.Type == JsonTokenType.Number,
         };
         if (!rightType) return SpanFaultKind.WrongType;
@@ -102,23 +117,26 @@ internal static class SpanReference
             case SpanField.TraceId:
                 string plain = text.Replace("-", "", StringComparison.Ordinal);
                 if (plain.Any(c => !char.IsAsciiHexDigit(c))) return SpanFaultKind.NotHex;
-                if (plain.Length != 32 || text.Length > 64) return SpanFaultKind.WrongLength;
+                if (plain.Length != 32 || text.Length > 36) return SpanFaultKind.WrongLength;
                 UInt128 id = UInt128.Parse(plain, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
                 span.Trace = new TraceKey(0, new TraceId((ulong)(id >> 64), (ulong)id));
                 return SpanFaultKind.None;
             case SpanField.SpanId or SpanField.ParentSpanId:
                 if (text.Any(c => !char.IsAsciiHexDigit(c))) return SpanFaultKind.NotHex;
+                if (text.Length == 0 && field == SpanField.ParentSpanId) return SpanFaultKind.None;
                 if (text.Length != 16) return SpanFaultKind.WrongLength;
                 if (field == SpanField.SpanId) span.SpanId = new SpanId(ulong.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
                 return SpanFaultKind.None;
-            case SpanField.ProjectId or SpanField.OrganizationId or SpanField.RetentionDays:
+            case SpanField.EventId:
+                return text.EnumerateRunes().Count() is >= 32 and <= 36 ? SpanFaultKind.None : SpanFaultKind.WrongLength;
+            case SpanField.ProjectId or SpanField.OrganizationId or SpanField.RetentionDays or SpanField.DownsampledRetentionDays or SpanField.KeyId:
                 if (text.Any(c => c is '.' or 'e' or 'E') || !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer)
-                    || integer < 0 || (field == SpanField.RetentionDays && integer > 65535)) return SpanFaultKind.OutOfRange;
+                    || integer < 0 || (field is SpanField.RetentionDays or SpanField.DownsampledRetentionDays && integer > 65535)) return SpanFaultKind.OutOfRange;
                 if (field == SpanField.ProjectId) span.Trace = span.Trace with { ProjectId = integer };
                 if (field == SpanField.OrganizationId) span.OrganizationId = integer;
                 return SpanFaultKind.None;
             case SpanField.StartTimestamp or SpanField.EndTimestamp:
-                return double.IsFinite(double.Parse(text, CultureInfo.InvariantCulture)) ? SpanFaultKind.None : SpanFaultKind.OutOfRange;
+                return double.Parse(text, CultureInfo.InvariantCulture) >= 0 ? SpanFaultKind.None : SpanFaultKind.OutOfRange;
             case SpanField.Received:
                 return Milliseconds(text) is { } ms && (span.ReceivedMs = ms) >= 0 ? SpanFaultKind.None : SpanFaultKind.OutOfRange;
             default:
@@ -161,6 +179,19 @@ internal static class SpanReference
         return members;
     }
 
+    private static List<Member> Elements(ReadOnlySpan<byte> message, int start)
+    {
+        var elements = new List<Member>();
+        var reader = Reader(message[start..]);
+        reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            elements.Add(new Member(null, 0, 0, reader.TokenType));
+            reader.Skip();
+        }
+        return elements;
+    }
+
     private static Member? Last(List<Member> members, string name) => members.FindLastIndex(m => m.Name == name) is >= 0 and var at ? members[at] : null;
 
     private static string String(ReadOnlySpan<byte> message, Member member)
@@ -170,7 +201,7 @@ internal static class SpanReference
         return Plain(ref reader) ?? "a lone surrogate";
     }
 
-    /// <summary>The text of a string; null when it has a lone surrogate, which the grammar allows and the platform cannot show.</summary>
+    /// <summary>The text of a string; null when it has a lone surrogate, which the platform cannot show.</summary>
     private static string? Plain(ref Utf8JsonReader reader)
     {
         try
@@ -183,11 +214,9 @@ internal static class SpanReference
         }
     }
 
-    private static bool IsHex(string text, int length, out string digits)
-    {
-        digits = text;
-        return text.Length == length && text.All(char.IsAsciiHexDigit);
-    }
+    private static bool IsHex(string text, int length) => text.Length == length && text.All(char.IsAsciiHexDigit);
+
+    private static bool IsObjectOrNull(Member member) => member.Type is JsonTokenType.StartObject or JsonTokenType.Null;
 
     private static Utf8JsonReader Reader(ReadOnlySpan<byte> text) =>
         new(text, new JsonReaderOptions { MaxDepth = JsonSpanParser.MaxDepth, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
