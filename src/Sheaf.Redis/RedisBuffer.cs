@@ -33,6 +33,9 @@ public sealed class RedisBuffer : IAsyncDisposable
         _secondsToLive = (long)options.TimeToLive.TotalSeconds;
     }
 
+    /// <summary>What the server is, for people: <c>Redis 7.2.4</c>.</summary>
+    public string ServerVersion { get; private set; } = "";
+
     /// <summary>Connects, and finds out whether the server will do.</summary>
     /// <exception cref="BufferUnavailableException">It does not answer.</exception>
     /// <exception cref="ConfigurationException">It will not do; the message says how to mend it.</exception>
@@ -42,7 +45,7 @@ public sealed class RedisBuffer : IAsyncDisposable
         try
         {
             if (options.CompressionLevel != RedisBufferOptions.NotCompressed) new Zstd(compresses: true).Dispose(); // says what to install
-            await RedisInspection.InspectAsync(buffer._link, options, cancel);
+            buffer.ServerVersion = await RedisInspection.InspectAsync(buffer._link, options, cancel);
             return buffer;
         }
         catch

@@ -8,18 +8,20 @@ internal static class RedisInspection
 {
     private const string Keys = "sheaf:{probe}";
 
+    /// <summary>What the server is, for people: <c>Redis 7.2.4</c>.</summary>
     /// <exception cref="BufferUnavailableException">It does not answer.</exception>
     /// <exception cref="ConfigurationException">It will not do.</exception>
-    public static async ValueTask InspectAsync(RedisLink link, RedisBufferOptions options, CancellationToken cancel)
+    public static async ValueTask<string> InspectAsync(RedisLink link, RedisBufferOptions options, CancellationToken cancel)
     {
         try
         {
             RedisClient client = await link.ConnectAsync(cancel);
             var commands = new RespBatch();
+            string version = "";
             foreach (RedisNode node in client.Primaries)
             {
                 commands.Clear();
-                foreach (string section in (string[])["replication", "memory"])
+                foreach (string section in (string[])["replication", "memory", "server"])
                 {
                     commands.Begin(2, HashSlot.Any);
                     commands.Add("INFO"u8);
@@ -29,8 +31,10 @@ internal static class RedisInspection
                 ThrowIfRefused(options, "INFO", commands.Reply(0));
                 ThrowIfReplica(options, node, commands.Reply(0));
                 ThrowIfEvicting(options, node, commands.Reply(1));
+                version = VersionOf(commands.Reply(2));
             }
             await ProbeAsync(client, options, commands, cancel);
+            return version;
         }
         catch (SheafException e) when (e is RedisRefusedException or RespProtocolException)
         {
@@ -40,6 +44,12 @@ internal static class RedisInspection
         {
             throw new BufferUnavailableException($"buffer: {e.Message}; is the server running, and is this its address?", e);
         }
+    }
+
+    private static string VersionOf(in RespReply info)
+    {
+        string valkey = Encoding.UTF8.GetString(RedisMemory.Text(info.Bytes, "valkey_version:"u8));
+        return valkey.Length > 0 ? $"Valkey {valkey}" : $"Redis {Encoding.UTF8.GetString(RedisMemory.Text(info.Bytes, "redis_version:"u8))}";
     }
 
     private static void ThrowIfReplica(RedisBufferOptions options, RedisNode node, in RespReply info)

@@ -4,40 +4,54 @@ using Sheaf.Telemetry;
 namespace Sheaf;
 
 /// <summary>
-/// Logs that the buffer, or a transaction with what leaves it, has failed somebody who goes on by itself: a loss each time, what is tried again at first and then now and then. Thread-safe.
+/// Hears each time that the buffer, or a transaction with what leaves it, has failed a lane or a worker, which goes on by itself. A loss is logged each time, what did not count now and then;
+/// an attempt that is made again at level debug only, since <see cref="RunLog"/> tells of the outage as a whole. Thread-safe.
 /// </summary>
 internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
 {
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
-    private long _toldAt;
+    private long _abortedAt;
+    private volatile string _lastCause = "no answer";
+    private volatile string? _lastFullCause;
+
+    /// <summary>What the last attempt failed with that the buffer did not take for want of an answer.</summary>
+    public string LastCause => _lastCause;
+
+    /// <summary>What a server said that had no room; null where none has.</summary>
+    public string? LastFullCause => _lastFullCause;
 
     public void Tell(SheafException trouble)
     {
-        if (trouble is BufferLostException)
+        switch (trouble)
         {
-            Log.Lost(logger, trouble.Message);
-            return;
+            case BufferLostException:
+                Log.Lost(logger, trouble.Message);
+                break;
+            case ClaimLapsedException:
+                Log.Lapsed(logger, trouble.Message);
+                break;
+            case TransactionAbortedException:
+                lock (_lock)
+                {
+                    if (_abortedAt != 0 && time.GetElapsedTime(_abortedAt) < s_again) return;
+                    _abortedAt = time.GetTimestamp();
+                }
+                Log.Aborted(logger, trouble.Message);
+                break;
+            default:
+                if (trouble is BufferUnavailableException { IsFull: true }) _lastFullCause = trouble.Message;
+                else _lastCause = trouble.Message;
+                Log.Failed(logger, trouble.Message);
+                break;
         }
-        if (trouble is ClaimLapsedException)
-        {
-            Log.Lapsed(logger, trouble.Message);
-            return;
-        }
-        lock (_lock)
-        {
-            if (_toldAt != 0 && time.GetElapsedTime(_toldAt) < s_again) return;
-            _toldAt = time.GetTimestamp();
-        }
-        if (trouble is TransactionAbortedException) Log.Aborted(logger, trouble.Message);
-        else Log.Unavailable(logger, trouble.Message);
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.BufferUnavailable, LogLevel.Warning, "The buffer does not do its work: {Reason}. Nothing is lost by waiting; it is tried again until it does")]
-        public static partial void Unavailable(ILogger logger, string reason);
+        [LoggerMessage(EventIds.BufferFailed, LogLevel.Debug, "The buffer has failed an attempt, which is made again: {Reason}")]
+        public static partial void Failed(ILogger logger, string reason);
 
         [LoggerMessage(EventIds.TransactionAborted, LogLevel.Warning, "A transaction did not count: {Reason}. Its segments are still in the buffer, and leave with the next one")]
         public static partial void Aborted(ILogger logger, string reason);

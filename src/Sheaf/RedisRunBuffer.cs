@@ -39,6 +39,7 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     private volatile ShardSample[] _samples;
     private Task _sampling = Task.CompletedTask;
     private double _load;
+    private volatile string? _whyAway;
     private bool _isDraining;
 
     private RedisRunBuffer(
@@ -71,6 +72,10 @@ internal sealed partial class RedisRunBuffer : RunBuffer
     public override BufferAddress Address => _address;
 
     public override string HowToGoOn => _isDraining ? "it waits in Redis; run again with --drain" : "it waits in Redis; run again with --resume to go on, or with --discard to begin anew";
+
+    public override string Description => $"{_server}, {_buffer.ServerVersion}";
+
+    public override string? WhyAway => _whyAway;
 
     public override double Load => Volatile.Read(ref _load);
 
@@ -288,12 +293,16 @@ internal sealed partial class RedisRunBuffer : RunBuffer
             {
                 try
                 {
-                    _samples = await InTurnAsync(_buffer.SampleAsync, _ending.Token);
+                    Task<ShardSample[]> asked = InTurnAsync(_buffer.SampleAsync, _ending.Token).AsTask();
+                    await ((Task)asked).WaitAsync(Outage.ToldAfter, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    if (!asked.IsCompleted) _whyAway ??= $"it has not answered for {Outage.ToldAfter.TotalSeconds} s";
+                    _samples = await asked;
                     Volatile.Write(ref _load, await InTurnAsync(_buffer.LoadAsync, _ending.Token));
+                    _whyAway = null;
                 }
-                catch (BufferUnavailableException)
+                catch (BufferUnavailableException e)
                 {
-                    // Whoever needs it more says so; what was seen last stands meanwhile.
+                    _whyAway = e.Message; // what was seen last stands meanwhile
                 }
             }
         }

@@ -27,6 +27,12 @@ internal abstract class RunBuffer(ControlBlock control) : IAsyncDisposable
     /// <summary>Ends "what is still buffered was not produced: ".</summary>
     public abstract string HowToGoOn { get; }
 
+    /// <summary>What and where it is, without secrets.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Why it does not answer; null while it does.</summary>
+    public virtual string? WhyAway => null;
+
     /// <summary>Share of the memory that the buffer may use, as it was last looked at.</summary>
     public abstract double Load { get; }
 
@@ -88,11 +94,13 @@ internal sealed class MemoryRunBuffer : RunBuffer
     private readonly ControlBlock _control;
     private readonly long[] _handedOver;
     private readonly ProgressSnapshot _progress = new();
+    private readonly long _maxBytes;
 
     public MemoryRunBuffer(ProcessSpansPlan plan, ControlBlock control)
         : base(control)
     {
         _control = control;
+        _maxBytes = plan.MaxBufferBytes;
         _handedOver = new long[control.ShardCount];
         _buffer = new MemoryBuffer(plan.Rules, plan.Shards, plan.MaxBufferBytes, keepsProgress: plan.KafkaInput is not null);
         _ingest = _buffer.OpenClient();
@@ -107,6 +115,8 @@ internal sealed class MemoryRunBuffer : RunBuffer
     public override bool OutlivesTheProcess => false;
 
     public override string HowToGoOn => "run again from the beginning of the input";
+
+    public override string Description => $"memory, {Commands.ByteText.Of(_maxBytes)} at most";
 
     public override double Load => _buffer.Load;
 

@@ -36,12 +36,14 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
     private readonly IntakeGate _gate = new();
-    private readonly SheafMetrics _metrics = new();
+    private readonly SheafMetrics _metrics;
     private readonly BufferTrouble _trouble;
     private readonly Action<FaultPoint>? _faults;
     private readonly WorkSignal[] _signals;
     private readonly FlusherSupervisor _supervisor;
     private readonly IngestPipeline _pipeline;
+    private readonly RunLog _log;
+    private long _startedAt;
     private volatile Settings _settings;
 
     private SegmentRun(
@@ -60,6 +62,8 @@ internal sealed class SegmentRun : IAsyncDisposable
         _settings = new Settings(plan.Rules, context.Live.Current);
         _trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
         _counters = new IngestCounters(plan.Shards);
+        ILogger batches = context.Logs.CreateLogger("Sheaf.Flushing");
+        _metrics = new SheafMetrics { Relay = (batch, waited) => BatchLog.Produced(batches, batch, waited) };
         _signals = [.. shards.Workers.Select(_ => new WorkSignal())];
         _metrics.Observe(_counters, _control, _buffer.Depth, () => _buffer.Load);
         if (progress is not null) _metrics.ObserveProgress(() => progress.FailedCommits);
@@ -84,6 +88,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             FarAhead = new FarAheadWarning(input.Source.Name, _counters, context.Logs.CreateLogger("Sheaf.Ingesting"), context.Time).Tell,
         };
+        _log = new RunLog(plan, control, shards, _gate, buffer, _trouble, Snapshot, context.Time, context.Logs.CreateLogger<RunLog>());
     }
 
     /// <summary>Runs the plan to its end, or to a clean stop.</summary>
@@ -159,6 +164,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     {
         _supervisor.Dispose();
         _pipeline.Dispose();
+        _log.Dispose();
         _metrics.Dispose();
         foreach (WorkSignal signal in _signals) signal.Dispose();
         if (!_context.Deadline.Passed.IsCancellationRequested) await _deadLetters.DisposeAsync();
@@ -172,8 +178,19 @@ internal sealed class SegmentRun : IAsyncDisposable
         try
         {
             await _supervisor.StartAsync(stop);
+            _startedAt = _context.Time.GetTimestamp();
+            _log.Started(UsesKafka(_plan) ? KafkaLibrary.Version : null);
             _context.ShowProgress(Snapshot);
-            return await RunStartedAsync(stop);
+            Task telling = _log.RunAsync(ended.Token);
+            try
+            {
+                return await RunStartedAsync(stop);
+            }
+            finally
+            {
+                await ended.CancelAsync();
+                await telling;
+            }
         }
         finally
         {
@@ -338,7 +355,9 @@ internal sealed class SegmentRun : IAsyncDisposable
     private RunSnapshot Snapshot()
     {
         LedgerCounts counts = default;
-        long bufferedBytes = 0, segments = 0, bytesIn = 0, bytesOut = 0, lag = 0;
+        long bufferedBytes = 0, bytesIn = 0, bytesOut = 0, lag = 0;
+        int here = 0;
+        long[] segments = new long[Enum.GetValues<FlushReason>().Length];
         foreach (ShardId shard in Shards)
         {
             BufferDepth depth = _buffer.Depth(shard);
@@ -347,18 +366,22 @@ internal sealed class SegmentRun : IAsyncDisposable
             bufferedBytes += depth.PayloadBytes;
             bytesIn += _counters.ReceivedBytes(shard);
             bytesOut += cells.ProducedBytes;
-            foreach (FlushReason reason in Enum.GetValues<FlushReason>()) segments += cells.Segments(reason);
+            for (int reason = 0; reason < segments.Length; reason++) segments[reason] += cells.Segments((FlushReason)reason);
+            if (cells.IsOwned) here++;
             if (cells.ClockMs > depth.EarliestDeadlineMs) lag = Math.Max(lag, cells.ClockMs - depth.EarliestDeadlineMs);
         }
         return new RunSnapshot
         {
             Counts = counts,
             BufferedBytes = bufferedBytes,
-            Segments = segments,
+            Segments = segments.Sum(),
+            SegmentsByReason = segments,
+            DeadLettersByKind = [.. Enum.GetValues<SpanFaultKind>().Select(_counters.DeadLetters)],
             BytesIn = bytesIn,
             BytesOut = bytesOut,
             Lag = TimeSpan.FromMilliseconds(lag),
-            PausedBecause = [.. PausedBecause(_gate.Reasons)],
+            ShardsHere = here,
+            Pauses = _gate.Reasons,
         };
     }
 
@@ -379,13 +402,17 @@ internal sealed class SegmentRun : IAsyncDisposable
             isThere &= isElsewhere; // each shard would be waited for anew
             rows.Add(new ShardLedger(shard, CountsOf(shard, _buffer.Expected(shard))));
         }
+        var ledger = new Ledger(rows);
+        if (outcome == RunOutcome.Done && NothingWasUsable(ledger.Total))
+            (outcome, reason) = (RunOutcome.NothingUsable, $"none of the {ledger.Total.Received} messages of {_input.Source.Name} could be used");
         return new RunReport
         {
             Outcome = outcome,
             Reason = reason,
-            Ledger = new Ledger(rows),
+            Ledger = ledger,
             Segments = Enum.GetValues<FlushReason>().ToDictionary(r => r, r => Shards.Sum(shard => _control.Shard(shard).Segments(r))),
             Elapsed = elapsed,
+            Active = _startedAt == 0 ? TimeSpan.Zero : _context.Time.GetElapsedTime(_startedAt),
             BytesIn = last.BytesIn,
             BytesOut = last.BytesOut,
             DeadLetterFile = last.Counts.DeadLetters > 0 && _plan.DeadLetter is DeadLetterTarget.File file ? file.Path : null,
@@ -424,12 +451,11 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private IEnumerable<ShardId> Shards => Enumerable.Range(0, _plan.Shards).Select(s => new ShardId(s));
 
-    private static IEnumerable<string> PausedBecause(PauseReasons reasons)
-    {
-        if (reasons.HasFlag(PauseReasons.Backpressure)) yield return "a flusher worker is behind";
-        if (reasons.HasFlag(PauseReasons.BufferFull)) yield return "the buffer is full";
-        if (reasons.HasFlag(PauseReasons.BufferUnavailable)) yield return "the buffer cannot be reached";
-    }
+    /// <summary>An input with an end has ended, and gave nothing but dead letters from its beginning on.</summary>
+    private bool NothingWasUsable(LedgerCounts total) =>
+        !_input.IsShared && total.Received > 0 && total.DeadLetters == total.Received && total.CarriedOver == 0 && _buffer.Stored.All(stored => stored.Offset <= 0);
+
+    private static bool UsesKafka(ProcessSpansPlan plan) => plan.KafkaInput is not null || plan.KafkaOutput is not null || plan.DeadLetter is DeadLetterTarget.Kafka;
 
     /// <summary>The reloadable plan as the two sides of the run want it. Immutable; swapped as a whole.</summary>
     private sealed class Settings(SegmentRules rules, ReloadablePlan plan)

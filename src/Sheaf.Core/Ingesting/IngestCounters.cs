@@ -12,6 +12,7 @@ public sealed class IngestCounters(int shards)
     private readonly long[] _dropped = new long[shards];
     private readonly long[] _losses = new long[shards];
     private readonly long[] _farAhead = new long[shards];
+    private readonly long[] _deadLettersByKind = new long[Enum.GetValues<SpanFaultKind>().Length];
 
     /// <summary>Messages read, good or bad.</summary>
     public long Received(ShardId shard) => Volatile.Read(ref _received[shard.Value]);
@@ -24,6 +25,9 @@ public sealed class IngestCounters(int shards)
 
     /// <summary>Messages that went to the dead letters.</summary>
     public long DeadLetters(ShardId shard) => Volatile.Read(ref _deadLetters[shard.Value]);
+
+    /// <summary>The same over all shards, by why they could not be used.</summary>
+    public long DeadLetters(SpanFaultKind kind) => Volatile.Read(ref _deadLettersByKind[(int)kind]);
 
     /// <summary>Spans dropped by a configured rule.</summary>
     public long Dropped(ShardId shard) => Volatile.Read(ref _dropped[shard.Value]);
@@ -45,8 +49,9 @@ public sealed class IngestCounters(int shards)
         Add(_segmentRoots, shard, segmentRoots);
     }
 
-    internal void CountDeadLetter(ShardId shard, long bytes)
+    internal void CountDeadLetter(ShardId shard, SpanFaultKind kind, long bytes)
     {
+        Interlocked.Increment(ref _deadLettersByKind[(int)kind]); // shards share it
         Add(_received, shard, 1);
         Add(_receivedBytes, shard, bytes);
         Add(_deadLetters, shard, 1);

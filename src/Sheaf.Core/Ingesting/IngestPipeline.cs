@@ -476,7 +476,7 @@ public sealed class IngestPipeline : IDisposable
         {
             _deadLetterTurn.Release();
         }
-        foreach (DeadLetter letter in letters) _counters.CountDeadLetter(shard, letter.Message.Length);
+        foreach (DeadLetter letter in letters) _counters.CountDeadLetter(shard, letter.Fault.Kind, letter.Message.Length);
         if (excess is null) return;
         string place = lane.Block.Shard is null ? _source.Name : $"partition {shard} of {_source.Name}";
         throw new RunStoppedException($"{place}: {excess}. The last one, at {letters[^1].SourceOffset}: {letters[^1].Fault.Describe(letters[^1].Message.Span)}.");

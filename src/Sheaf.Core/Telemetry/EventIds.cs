@@ -8,8 +8,17 @@ public static class EventIds
 {
     // Ingesting 1000-1099
     public const int MessagesFarAhead = 1000;
+    public const int IntakePausedByFullBuffer = 1001;
+    public const int IntakeResumedFromFullBuffer = 1002;
+    public const int DeadLettersKept = 1003;
+    public const int ShardState = 1004;
 
     // Flushing 1500-1599
+    public const int OutputUnavailable = 1500;
+    public const int OutputAvailable = 1501;
+    public const int SegmentsCutEarly = 1502;
+    public const int SegmentCutsEnded = 1503;
+    public const int BatchProduced = 1504;
 
     // Buffering 1200-1299
     public const int BufferUnavailable = 1200;
@@ -17,10 +26,11 @@ public static class EventIds
     public const int BufferLost = 1202;
     public const int BufferMarksLeft = 1203;
     public const int BufferResumed = 1204;
-    public const int SpansLost = 1205;
+    // 1205 was SpansLost; never used
     public const int BufferLapsed = 1206;
     public const int BufferEmptyAtCommit = 1207;
     public const int BufferDrained = 1208;
+    public const int BufferFailed = 1209;
 
     // Kafka 1300-1399
     public const int KafkaClient = 1300;
@@ -56,4 +66,9 @@ public static class EventIds
 
     // Run 3100-3199
     public const int SegmentLimit = 3100;
+    public const int RunStarting = 3101;
+    public const int RunStarted = 3102;
+    public const int RunGoesOn = 3103;
+    public const int RunEnded = 3104;
+    public const int RunFailed = 3105;
 }

@@ -68,8 +68,8 @@ public sealed class SheafMetrics : IDisposable
     }
 
     /// <summary>
-    /// In a worker process: is given what <see cref="Produced(string, SegmentBatch, TimeSpan)"/> measures, on its thread, to hand it on. Whoever listens
-    /// listens to the parent.
+    /// Is given what <see cref="Produced(string, SegmentBatch, TimeSpan)"/> measures, on its thread: to log it and, in a worker process, to hand it on, since whoever
+    /// listens listens to the parent.
     /// </summary>
     public Action<SegmentBatch, TimeSpan>? Relay { get; init; }
 

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Sheaf.Commands;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Sheaf.Commands;
 /// </summary>
 /// <param name="isTerminal">Whether a line can be written over.</param>
 /// <param name="width">Columns of the terminal now; asked for each progress line, since windows change.</param>
-internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int> width)
+internal sealed partial class ErrorConsole(TextWriter writer, bool isTerminal, Func<int> width)
 {
     private const string EraseLine = "\r\u001b[K";
 
@@ -15,12 +17,17 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
 
     public bool IsTerminal => isTerminal;
 
+    /// <summary>Columns that a progress line may take. One that reaches a terminal's last column wraps, and could not be written over.</summary>
+    public int Room => isTerminal ? Math.Max(0, width() - 1) : int.MaxValue;
+
+    /// <summary>Whether standard error of this process is a terminal on which a line can be written over.</summary>
+    public static bool IsTerminalHere => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+
     /// <summary>Standard error of this process.</summary>
     public static ErrorConsole OfThisProcess() => new(
         Console.Error,
-        !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb",
-        // 0 where the terminal does not say.
-        () => Console.WindowWidth is > 0 and var columns ? columns : 80);
+        IsTerminalHere,
+        Columns);
 
     /// <summary>Writes a line, or several with line feeds in between.</summary>
     public void WriteLine(string text)
@@ -42,8 +49,7 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
             }
             else
             {
-                // A line that reaches the last column wraps, and could not be written over.
-                int room = Math.Max(0, width() - 1);
+                int room = Room;
                 _status = text.Length > room ? text[..room] : text;
                 Put(EraseLine + _status);
             }
@@ -73,4 +79,20 @@ internal sealed class ErrorConsole(TextWriter writer, bool isTerminal, Func<int>
             // The terminal has gone (SIGHUP), and the run goes on.
         }
     }
+
+    /// <summary>Of the terminal that standard error is; the console's own answer is of standard output, which may be a file.</summary>
+    private static int Columns()
+    {
+        const int Error = 2;
+        nuint request = OperatingSystem.IsMacOS() ? 0x40087468u : 0x5413u; // TIOCGWINSZ
+        if (OperatingSystem.IsWindows()) return Console.WindowWidth is > 0 and var columns ? columns : UnknownColumns;
+        Span<ushort> size = stackalloc ushort[4]; // rows, columns, and both in pixels
+        // 0 where the terminal does not say.
+        return GetWindowSize(Error, request, ref size[0]) == 0 && size[1] > 0 ? size[1] : UnknownColumns;
+    }
+
+    private const int UnknownColumns = 80;
+
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int GetWindowSize(int file, nuint request, ref ushort size);
 }

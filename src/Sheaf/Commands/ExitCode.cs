@@ -7,6 +7,7 @@ internal static class ExitCode
     public const int Failed = 1;
     public const int Configuration = 2;
     public const int DeadLetters = 3;
+    public const int NothingUsable = 4;
     public const int Interrupted = 130;
     public const int Terminated = 143;
 
@@ -17,6 +18,7 @@ internal static class ExitCode
         (Failed, "the run failed; standard error says why"),
         (Configuration, "the configuration has faults; nothing was started"),
         (DeadLetters, "stopped by a limit on dead letters, or by --dead-letter stop"),
+        (NothingUsable, "the input was read to its end, and none of its messages could be used: is it what it should be?"),
         (Interrupted, "interrupted (SIGINT, Ctrl-C)"),
         (Terminated, "terminated (SIGTERM)"),
     ];

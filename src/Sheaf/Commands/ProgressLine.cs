@@ -7,6 +7,8 @@ internal sealed class ProgressLine(ErrorConsole console, TimeProvider time, Func
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
+    private const string Gap = "  ";
+
     private readonly long _start = time.GetTimestamp();
     private RunSnapshot _before = new();
     private long _beforeAt = time.GetTimestamp();
@@ -31,20 +33,42 @@ internal sealed class ProgressLine(ErrorConsole console, TimeProvider time, Func
     {
         RunSnapshot now = look();
         long at = time.GetTimestamp();
-        console.ShowStatus(Render(now, _before, time.GetElapsedTime(_beforeAt, at), time.GetElapsedTime(_start, at)));
+        console.ShowStatus(Render(now, _before, time.GetElapsedTime(_beforeAt, at), time.GetElapsedTime(_start, at), console.Room));
         _before = now;
         _beforeAt = at;
     }
 
+    /// <summary>
+    /// The line, whole: state and rate first. Where it does not fit, its parts are said in fewer letters; where that does not fit either, the last ones are left out.
+    /// </summary>
     /// <param name="step">Since <paramref name="before"/>.</param>
     /// <param name="elapsed">Since the start.</param>
-    public static string Render(RunSnapshot now, RunSnapshot before, TimeSpan step, TimeSpan elapsed)
+    /// <param name="room">Columns that it may take.</param>
+    public static string Render(RunSnapshot now, RunSnapshot before, TimeSpan step, TimeSpan elapsed, int room)
     {
         double perSecond = step > TimeSpan.Zero ? (now.Counts.Received - before.Counts.Received) / step.TotalSeconds : 0;
-        string line = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{elapsed.TotalSeconds:F1} s  {perSecond:N0} spans/s  received {now.Counts.Received:N0}  buffered {now.Counts.Buffered:N0} ({ByteText.Of(now.BufferedBytes)})  segments {now.Segments:N0}  lag {now.Lag.TotalSeconds:F1} s");
-        if (now.Counts.DeadLetters > 0) line += string.Create(CultureInfo.InvariantCulture, $"  dead letters {now.Counts.DeadLetters:N0}");
-        return now.PausedBecause.Count == 0 ? line : $"{line}  paused: {string.Join(", ", now.PausedBecause)}";
+        List<(string Long, string Short)> parts = [];
+        if (now.Pauses != Ingesting.PauseReasons.None) parts.Add(($"paused: {PauseText.Long(now.Pauses)}", $"paused: {PauseText.Short(now.Pauses)}"));
+        parts.Add((Number($"{perSecond:N0} spans/s"), $"{CountText.Of(perSecond)}/s"));
+        parts.Add((Number($"buffered {now.Counts.Buffered:N0} ({ByteText.Of(now.BufferedBytes)})"), $"buffered {CountText.Of(now.Counts.Buffered)}"));
+        parts.Add((Number($"lag {now.Lag.TotalSeconds:F1} s"), $"lag {TimeText(now.Lag)}"));
+        if (now.Counts.DeadLetters > 0) parts.Add((Number($"dead letters {now.Counts.DeadLetters:N0}"), $"dead {CountText.Of(now.Counts.DeadLetters)}"));
+        parts.Add((Number($"received {now.Counts.Received:N0}"), $"in {CountText.Of(now.Counts.Received)}"));
+        parts.Add((Number($"segments {now.Segments:N0}"), $"out {CountText.Of(now.Segments)}"));
+        parts.Add((Number($"{elapsed.TotalSeconds:F1} s"), TimeText(elapsed)));
+
+        string line = string.Join(Gap, parts.Select(part => part.Long));
+        for (int shown = parts.Count; line.Length > room && shown >= 0; shown--) line = string.Join(Gap, parts.Take(shown).Select(part => part.Short));
+        return line;
     }
+
+    private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private static string TimeText(TimeSpan time) => time switch
+    {
+        { TotalMinutes: < 1 } => Number($"{time.TotalSeconds:F0}s"),
+        { TotalHours: < 1 } => Number($"{time.TotalMinutes:F0}m"),
+        { TotalDays: < 1 } => Number($"{time.TotalHours:F0}h"),
+        _ => Number($"{time.TotalDays:F0}d"),
+    };
 }

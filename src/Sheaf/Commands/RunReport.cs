@@ -17,6 +17,9 @@ internal enum RunOutcome
 
     /// <summary>A limit on dead letters was reached.</summary>
     DeadLetterLimit,
+
+    /// <summary>The input was read to its end, it had messages, and every one of them was a dead letter.</summary>
+    NothingUsable,
 }
 
 /// <summary>What a run did, told at its end. Immutable.</summary>
@@ -32,6 +35,9 @@ internal sealed record RunReport
     /// <summary>Segments produced, by why they closed; reasons without any may be left out.</summary>
     public required IReadOnlyDictionary<FlushReason, long> Segments { get; init; }
     public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>The part of <see cref="Elapsed"/> after everything had started, for rates.</summary>
+    public TimeSpan Active { get; init; }
     public required long BytesIn { get; init; }
     public required long BytesOut { get; init; }
 

@@ -1,3 +1,6 @@
+using Sheaf.Ingesting;
+using Sheaf.Segments;
+using Sheaf.Spans;
 using Sheaf.Telemetry;
 
 namespace Sheaf.Commands;
@@ -13,6 +16,12 @@ internal sealed record RunSnapshot
     /// <summary>Segments produced.</summary>
     public long Segments { get; init; }
 
+    /// <summary>The same by <see cref="FlushReason"/>.</summary>
+    public long[] SegmentsByReason { get; init; } = new long[Enum.GetValues<FlushReason>().Length];
+
+    /// <summary>Dead letters by <see cref="SpanFaultKind"/>.</summary>
+    public long[] DeadLettersByKind { get; init; } = new long[Enum.GetValues<SpanFaultKind>().Length];
+
     /// <summary>Bytes read; of a compressed input, what came out of it.</summary>
     public long BytesIn { get; init; }
 
@@ -21,6 +30,9 @@ internal sealed record RunSnapshot
     /// <summary>From the oldest deadline that is due and not flushed to the newest stream time, for the shard that is furthest behind; zero when none is.</summary>
     public TimeSpan Lag { get; init; }
 
-    /// <summary>Why the input pauses, in words; empty while it does not.</summary>
-    public IReadOnlyList<string> PausedBecause { get; init; } = [];
+    /// <summary>Shards that are this process's now.</summary>
+    public int ShardsHere { get; init; }
+
+    /// <summary>Why the input pauses.</summary>
+    public PauseReasons Pauses { get; init; }
 }

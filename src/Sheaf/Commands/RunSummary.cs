@@ -12,6 +12,9 @@ internal static class RunSummary
     /// <summary>More rows than this are left out of the text, unless they do not add up.</summary>
     private const int MostRows = 32;
 
+    /// <summary>A rate of less than this says how long the first block took, and not what the run can do.</summary>
+    private static readonly TimeSpan s_shortestForRate = TimeSpan.FromSeconds(2);
+
     /// <summary>A column, and whether it is left out where it is 0 throughout: what only some engines know.</summary>
     private readonly record struct Column(string Name, Func<LedgerCounts, long> Of, bool IsLeftOutAtZero = false);
 
@@ -36,7 +39,11 @@ internal static class RunSummary
         LedgerCounts total = report.Ledger.Total;
         long segments = report.Segments.Values.Sum();
         text.Append(CultureInfo.InvariantCulture, $"{Ended(report)} after {seconds:F1} s: {total.Received:N0} spans in ({ByteText.Of(report.BytesIn)}), {segments:N0} segments out ({ByteText.Of(report.BytesOut)})");
-        if (seconds > 0) text.Append(CultureInfo.InvariantCulture, $", {total.Received / seconds:N0} spans/s, {ByteText.Of(report.BytesIn / seconds)}/s");
+        if (report.Active >= s_shortestForRate)
+        {
+            double active = report.Active.TotalSeconds;
+            text.Append(CultureInfo.InvariantCulture, $", {total.Received / active:N0} spans/s, {ByteText.Of(report.BytesIn / active)}/s");
+        }
         text.Append("\n\n");
         Column[] sources = Shown(Sources, total), fates = Shown(Fates, total);
         AppendTable(text, report.Ledger, [.. sources, .. fates]);
@@ -100,6 +107,7 @@ internal static class RunSummary
             RunOutcome.Interrupted => "Interrupted",
             RunOutcome.Failed => "Failed",
             RunOutcome.DeadLetterLimit => "Stopped by dead letters",
+            RunOutcome.NothingUsable => "Nothing was usable",
         };
         return report.Reason is { } reason ? $"{reason}\n{how}" : how;
     }
@@ -142,11 +150,13 @@ internal static class RunSummary
         json.WriteNumber("handed_over", counts.HandedOver);
     }
 
-    private static string Name(RunOutcome outcome) => outcome switch
+    /// <summary>Frozen: scripts read it.</summary>
+    public static string Name(RunOutcome outcome) => outcome switch
     {
         RunOutcome.Done => "done",
         RunOutcome.Interrupted => "interrupted",
         RunOutcome.Failed => "failed",
         RunOutcome.DeadLetterLimit => "dead_letter_limit",
+        RunOutcome.NothingUsable => "nothing_usable",
     };
 }

@@ -19,6 +19,15 @@ internal enum SummaryFormat
     None,
 }
 
+/// <summary>How log events are written.</summary>
+internal enum LogFormat
+{
+    Text,
+
+    /// <summary>Each is one JSON object, with the fields of the event.</summary>
+    Json,
+}
+
 /// <summary>What flusher workers are.</summary>
 internal enum FlusherIsolation
 {

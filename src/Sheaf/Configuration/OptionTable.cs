@@ -354,7 +354,7 @@ internal static class OptionTable
         Name = "on-buffer-full",
         Group = OptionGroup.Buffer,
         Summary = "What happens then: the input pauses, or the oldest segments leave early.",
-        Details = "`pause` keeps every segment whole. `flush-oldest` keeps up with the input and says `buffer_full` on the segments that it cut short. Nothing is lost either way.",
+        Details = "With `pause` the input waits while segments that are due leave. Where none is due any more, waiting would never help (deadlines follow the input's time, which stands while the input does), so the oldest segments leave early after all. `flush-oldest` lets them leave at once, and keeps up with the input. Segments that were cut short say `buffer_full`, and the log says how many there were. Nothing is lost either way.",
         Default = _ => "pause",
         DefaultText = "pause",
     });
@@ -533,10 +533,32 @@ internal static class OptionTable
         OtherNames = ["--loglevel", "-l"],
         Group = OptionGroup.Display,
         Summary = "Least important log events that are written to standard error.",
-        Details = "error: data lost, or a person is needed; warning: something failed and was mended; information: a few lines at start, stop and change. The default keeps a healthy run of a file silent but for its summary.",
-        Default = _ => "warning",
-        DefaultText = "warning",
+        Details = "error: data lost, or a person is needed; warning: something failed and was mended; information: a few lines at start, stop and change, and one at each `log-interval`; debug: each batch and retry, and each shard once a second. On a terminal the progress line tells how the run gets on, and the default is `warning`. The events are listed in docs/operations.md.",
+        Default = machine => machine.HasTerminal ? "warning" : "information",
+        DefaultText = "information; on a terminal warning",
+        Example = "warning",
         Reloadable = true,
+    });
+
+    public static readonly OptionSpec<LogFormat> LogFormat = Add(new OptionSpec<LogFormat>(
+        new ChoiceKind<LogFormat>(("text", Configuration.LogFormat.Text), ("json", Configuration.LogFormat.Json)))
+    {
+        Name = "log-format",
+        Group = OptionGroup.Display,
+        Summary = "How log events are written: lines for people, or a JSON object each.",
+        Details = "`json`: `time`, `level`, `category`, `event` (the id), `text` and `fields` (the values in the text, by name), for programs that collect logs. With it, `--summary json` or `none` keeps everything on standard error JSON.",
+        Default = _ => "text",
+        DefaultText = "text",
+    });
+
+    public static readonly OptionSpec<TimeSpan> LogInterval = Add(new OptionSpec<TimeSpan>(new DurationKind(Second, Hour, zeroIsOff: true))
+    {
+        Name = "log-interval",
+        Group = OptionGroup.Display,
+        Summary = "How often a line in the log tells how the run gets on; 0 is never.",
+        Details = "At level information: rates in and out, what is buffered, lag, how long the input was paused, and the ledger so far.",
+        Default = _ => "1m",
+        DefaultText = "1m",
     });
 
     public static readonly OptionSpec<string> Config = Add(new OptionSpec<string>(new PathKind(allowsDash: false))

@@ -132,6 +132,8 @@ internal static class PlanBinder
             DeadLetter = options.Get(OptionTable.DeadLetter),
             Progress = options.Get(OptionTable.Progress),
             Summary = options.Get(OptionTable.Summary),
+            LogFormat = options.Get(OptionTable.LogFormat),
+            LogInterval = options.Get(OptionTable.LogInterval),
             ConfigPath = options.Find(OptionTable.Config)?.Text,
             Reloadable = BindReloadable(options),
         };

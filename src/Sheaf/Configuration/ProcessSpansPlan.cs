@@ -48,6 +48,10 @@ internal sealed record ProcessSpansPlan
     public required DeadLetterTarget DeadLetter { get; init; }
     public required ProgressMode Progress { get; init; }
     public required SummaryFormat Summary { get; init; }
+    public required LogFormat LogFormat { get; init; }
+
+    /// <summary>How often the log tells how the run gets on; zero: never.</summary>
+    public required TimeSpan LogInterval { get; init; }
 
     /// <summary>The watched file, if there is one.</summary>
     public required string? ConfigPath { get; init; }

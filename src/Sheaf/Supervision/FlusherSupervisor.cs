@@ -160,6 +160,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
     private async Task WatchBackpressureAsync(CancellationToken ended)
     {
         bool paused = false;
+        long pausedAt = 0;
         while (!ended.IsCancellationRequested)
         {
             SupervisedWorker? behind = null;
@@ -172,19 +173,28 @@ internal sealed partial class FlusherSupervisor : IDisposable
             if (behind is not null && !paused)
             {
                 _gate.Pause(PauseReasons.Backpressure);
+                pausedAt = _time.GetTimestamp();
                 _backpressure(behind.Shards.Tag);
-                Log.IntakePaused(_logger, behind.Shards.Worker, behind.Shards.Tag, since.TotalSeconds);
+                Log.IntakePaused(_logger, behind.Shards.Worker, behind.Shards.Tag, Math.Round(since.TotalSeconds, 1), WhyBehind(behind.Phase));
             }
             else if (behind is null && paused)
             {
                 _gate.Resume(PauseReasons.Backpressure);
-                Log.IntakeResumed(_logger);
+                Log.IntakeResumed(_logger, Math.Round(_time.GetElapsedTime(pausedAt).TotalSeconds, 1));
             }
             paused = behind is not null;
             await Task.Delay(AwakeClock.Interval, _time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         _gate.Resume(PauseReasons.Backpressure); // nobody is left who could
     }
+
+    private static string WhyBehind(WorkerPhase phase) => phase switch
+    {
+        WorkerPhase.Producing => "it waits for the output to take what it has assembled",
+        WorkerPhase.Recovering => "the buffer does not let it take its shards over",
+        WorkerPhase.Starting or WorkerPhase.Waiting or WorkerPhase.Claiming or WorkerPhase.Assembling or WorkerPhase.Removing or WorkerPhase.Ended =>
+            "more is due than it can flush; more flusher-processes may help",
+    };
 
     private async Task<StopReport> EndAllLeftAsync()
     {
@@ -215,15 +225,15 @@ internal sealed partial class FlusherSupervisor : IDisposable
         [LoggerMessage(EventIds.WorkersHealthy, LogLevel.Information, "All {Workers} flusher workers are healthy, after {Ms} ms")]
         public static partial void WorkersHealthy(ILogger logger, int workers, double ms);
 
-        [LoggerMessage(EventIds.WorkersTold, LogLevel.Information, "All {Workers} flusher workers are told: {Command}")]
+        [LoggerMessage(EventIds.WorkersTold, LogLevel.Information, "{Command} is sent to all {Workers} flusher workers")]
         public static partial void WorkersTold(ILogger logger, int workers, WorkerCommand command);
 
         [LoggerMessage(EventIds.IntakePausedByBackpressure, LogLevel.Warning,
-            "The input is paused: flusher worker {Worker} (shard {Shard}) has been behind for {Seconds} s. Nothing is dropped; it goes on by itself")]
-        public static partial void IntakePaused(ILogger logger, int worker, string shard, double seconds);
+            "The input is paused: flusher worker {Worker} (shard {Shard}) has been behind for {Seconds} s: {Why}. Nothing is dropped; it goes on by itself")]
+        public static partial void IntakePaused(ILogger logger, int worker, string shard, double seconds, string why);
 
-        [LoggerMessage(EventIds.IntakeResumedFromBackpressure, LogLevel.Information, "No flusher worker is behind any more")]
-        public static partial void IntakeResumed(ILogger logger);
+        [LoggerMessage(EventIds.IntakeResumedFromBackpressure, LogLevel.Warning, "The input goes on, after {Seconds} s: no flusher worker is behind any more")]
+        public static partial void IntakeResumed(ILogger logger, double seconds);
 
         [LoggerMessage(EventIds.WorkerForced, LogLevel.Warning, "Flusher worker {Worker} (shard {Shard}) has not ended by itself (phase {Phase}): it is ended")]
         public static partial void WorkerForced(ILogger logger, int worker, string shard, WorkerPhase phase);

@@ -89,10 +89,12 @@ internal static class WorkerProgram
         Action<FaultPoint>? faults = ArmedFaultPoints.Arm(FaultPlan.Parse(assignment.FaultPoints), assignment.FaultSeed, parent.CreateLogger("Sheaf.Supervision"));
         await using ISpanBuffer buffer = await open(assignment, control, faults, parent, terminated);
         await using ISegmentSink sink = WorkerOutputs.Open(assignment, control, parent, time);
+        ILogger batches = parent.CreateLogger("Sheaf.Flushing");
         using var metrics = new SheafMetrics
         {
             Relay = (batch, waited) =>
             {
+                BatchLog.Produced(batches, batch, waited);
                 if (control.Run.MeasuresMessages) parent.Measured(batch, waited);
             },
         };

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Sheaf.Dev;
 using Sheaf.Kafka;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 using Sheaf.TestKit.Redis;
@@ -92,7 +93,7 @@ internal sealed class KafkaRun : IAsyncDisposable
 
     /// <summary>Waits until an instance has told of so many partitions that it got, over its life.</summary>
     public static Task AssignedAsync(SheafProcess instance, int partitions = 1) =>
-        instance.WaitForErrorAsync(error => error.Split(" is this instance's, from offset ").Length > partitions);
+        instance.WaitForErrorAsync(error => Logged.Count(error, EventIds.PartitionAssigned) >= partitions);
 
     /// <summary>Produces spans, each to its trace's partition, at a time in seconds after the beginning.</summary>
     public async Task ProduceAsync(IReadOnlyList<string> spans, double second = 0)

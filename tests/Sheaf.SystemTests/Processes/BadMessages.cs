@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Sheaf.Telemetry;
 
 namespace Sheaf.SystemTests.Processes;
 
@@ -83,6 +84,26 @@ public sealed class BadMessages : ProcessTest
         Ended run = await RunAsync("--input", Write("in.jsonl", lines), "--output", "out.jsonl", "--dead-letter-max-ratio", "0.04");
         run.AssertEnded(3);
         Assert.Contains("dead-letter-max-ratio", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(900)]
+    public async Task An_input_of_which_nothing_can_be_used_is_no_success(int lines)
+    {
+        Ended run = await RunAsync("--input", Write("in.jsonl", Lines([.. Enumerable.Repeat("{}", lines)])), "--output", "out.jsonl");
+        run.AssertEnded(4);
+        Assert.Equal("nothing_usable", run.Summary.GetProperty("outcome").GetString());
+        string told = Assert.Single(Logged.Lines(run.Error, EventIds.DeadLettersKept));
+        Assert.Contains($"missing {lines}", told, StringComparison.Ordinal);
+        Assert.Contains("file:sheaf-dead-letters.jsonl", told, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_that_is_empty_or_whose_every_span_is_dropped_by_a_rule_is_done()
+    {
+        (await RunAsync("--input", Write("empty.jsonl", ""), "--output", "out.jsonl")).AssertEnded(0);
+        (await RunAsync("--input", Write("in.jsonl", Lines(Span(1, 10))), "--output", "out.jsonl", "--drop-organizations", "1")).AssertEnded(0);
     }
 
     [Fact]

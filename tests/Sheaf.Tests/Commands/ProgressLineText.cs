@@ -1,4 +1,5 @@
 using Sheaf.Commands;
+using Sheaf.Ingesting;
 using Sheaf.Telemetry;
 using Xunit;
 
@@ -33,21 +34,47 @@ public class ProgressLineText
         Lag = TimeSpan.FromMilliseconds(12_440),
     };
 
+    private static readonly RunSnapshot Paused = new() { Counts = new LedgerCounts(5, 0, 0, 5, 0, 0), Pauses = PauseReasons.BufferFull | PauseReasons.Backpressure };
+
     [Fact]
     public void It_tells_the_rate_since_the_last_one() =>
         Assert.Equal(
-            "12.3 s  200,000 spans/s  received 1,100,000  buffered 182,113 (178.4 MiB)  segments 41,022  lag 12.4 s",
-            ProgressLine.Render(Now, Before, TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(12.34)));
+            "200,000 spans/s  buffered 182,113 (178.4 MiB)  lag 12.4 s  received 1,100,000  segments 41,022  12.3 s",
+            ProgressLine.Render(Now, Before, TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(12.34), room: 200));
 
     [Fact]
-    public void It_tells_dead_letters_and_why_it_pauses() =>
+    public void It_tells_why_it_pauses_before_anything_else_and_dead_letters() =>
         Assert.Equal(
-            "0.0 s  0 spans/s  received 5  buffered 0 (0 B)  segments 0  lag 0.0 s  dead letters 5  paused: the buffer is full, worker 1 is behind",
-            ProgressLine.Render(
-                new RunSnapshot { Counts = new LedgerCounts(5, 0, 0, 5, 0, 0), PausedBecause = ["the buffer is full", "worker 1 is behind"] },
-                new RunSnapshot(),
-                TimeSpan.Zero,
-                TimeSpan.Zero));
+            "paused: a flusher worker is behind, the buffer is full  0 spans/s  buffered 0 (0 B)  lag 0.0 s  dead letters 5  received 5  segments 0  0.0 s",
+            ProgressLine.Render(Paused, new RunSnapshot(), TimeSpan.Zero, TimeSpan.Zero, int.MaxValue));
+
+    [Theory]
+    [InlineData(200, "200,000 spans/s  buffered 182,113 (178.4 MiB)  lag 12.4 s  received 1,100,000  segments 41,022  12.3 s")]
+    [InlineData(103, "200,000 spans/s  buffered 182,113 (178.4 MiB)  lag 12.4 s  received 1,100,000  segments 41,022  12.3 s")]
+    [InlineData(79, "200k/s  buffered 182k  lag 12s  in 1.1M  out 41k  12s")]
+    [InlineData(39, "200k/s  buffered 182k  lag 12s  in 1.1M")]
+    [InlineData(10, "200k/s")]
+    [InlineData(5, "")]
+    public void It_is_never_cut_where_it_does_not_fit_it_says_less(int room, string line) =>
+        Assert.Equal(line, ProgressLine.Render(Now, Before, TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(12.34), room));
+
+    [Theory]
+    [InlineData(79, "paused: behind, full  0/s  buffered 0  lag 0s  dead 5  in 5  out 0  0s")]
+    [InlineData(39, "paused: behind, full  0/s  buffered 0")]
+    public void A_pause_is_the_last_thing_that_is_left_out(int room, string line) =>
+        Assert.Equal(line, ProgressLine.Render(Paused, new RunSnapshot(), TimeSpan.Zero, TimeSpan.Zero, room));
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(999.4, "999")]
+    [InlineData(999.6, "1.0k")]
+    [InlineData(9_949, "9.9k")]
+    [InlineData(9_951, "10k")]
+    [InlineData(182_113, "182k")]
+    [InlineData(999_499, "999k")]
+    [InlineData(999_501, "1.0M")]
+    [InlineData(1_234_567_890, "1.2G")]
+    public void Counts_are_written_in_few_letters(double count, string text) => Assert.Equal(text, CountText.Of(count));
 
     [Fact]
     public void On_a_terminal_it_is_written_over_cut_to_the_width_and_other_lines_go_above()

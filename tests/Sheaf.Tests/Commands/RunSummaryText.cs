@@ -19,7 +19,8 @@ public class RunSummaryText
             new ShardLedger(null, new LedgerCounts(3, 0, 0, 3, 0, 0)),
         ]),
         Segments = new Dictionary<FlushReason, long> { [FlushReason.Shutdown] = 1_000, [FlushReason.RootTimeout] = 40_000, [FlushReason.MaxAge] = 0 },
-        Elapsed = TimeSpan.FromSeconds(4),
+        Elapsed = TimeSpan.FromSeconds(6),
+        Active = TimeSpan.FromSeconds(4),
         BytesIn = 1_073_741_824,
         BytesOut = 1_083_741_824,
         DeadLetterFile = "sheaf-dead-letters.jsonl",
@@ -33,12 +34,13 @@ public class RunSummaryText
         Segments = new Dictionary<FlushReason, long>(),
         DeadLetterFile = null,
         Elapsed = TimeSpan.Zero,
+        Active = TimeSpan.Zero,
     };
 
     [Fact]
     public void A_ledger_that_adds_up() => Assert.Equal(
         """
-        Done after 4.0 s: 1,000,000 spans in (1.0 GiB), 41,000 segments out (1.0 GiB), 250,000 spans/s, 256.0 MiB/s
+        Done after 6.0 s: 1,000,000 spans in (1.0 GiB), 41,000 segments out (1.0 GiB), 250,000 spans/s, 256.0 MiB/s
 
         shard   received  produced  buffered  dead letters  duplicates  dropped
         0        500,000   499,980         0             5          10        5
@@ -50,6 +52,12 @@ public class RunSummaryText
         dead letters: sheaf-dead-letters.jsonl
         """,
         RunSummary.Text(Report));
+
+    [Theory]
+    [InlineData(1.99, false)]
+    [InlineData(2, true)]
+    public void A_rate_is_told_of_a_run_that_was_long_enough_to_have_one(double active, bool isTold) =>
+        Assert.Equal(isTold, RunSummary.Text(Report with { Active = TimeSpan.FromSeconds(active) }).Contains("spans/s", StringComparison.Ordinal));
 
     [Fact]
     public void A_ledger_that_does_not_and_two_errors_do_not_hide_each_other() => Assert.Equal(
@@ -95,6 +103,6 @@ public class RunSummaryText
 
     [Fact]
     public void As_json() => Assert.Equal(
-        """{"outcome":"done","reason":null,"exit_code":0,"wall_seconds":4,"received":1000000,"produced":999977,"buffered":0,"dead_letters":8,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"handed_over":0,"adds_up":true,"balance":0,"segments":41000,"segments_by_reason":{"root_timeout":40000,"idle_timeout":0,"max_age":0,"max_bytes":0,"buffer_full":0,"shutdown":1000},"bytes_in":1073741824,"bytes_out":1083741824,"dead_letter_file":"sheaf-dead-letters.jsonl","shards":[{"shard":0,"received":500000,"produced":499980,"buffered":0,"dead_letters":5,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"handed_over":0},{"shard":1,"received":499997,"produced":499997,"buffered":0,"dead_letters":0,"duplicates":0,"dropped":0,"carried_over":0,"lost":0,"handed_over":0},{"shard":null,"received":3,"produced":0,"buffered":0,"dead_letters":3,"duplicates":0,"dropped":0,"carried_over":0,"lost":0,"handed_over":0}]}""",
+        """{"outcome":"done","reason":null,"exit_code":0,"wall_seconds":6,"received":1000000,"produced":999977,"buffered":0,"dead_letters":8,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"handed_over":0,"adds_up":true,"balance":0,"segments":41000,"segments_by_reason":{"root_timeout":40000,"idle_timeout":0,"max_age":0,"max_bytes":0,"buffer_full":0,"shutdown":1000},"bytes_in":1073741824,"bytes_out":1083741824,"dead_letter_file":"sheaf-dead-letters.jsonl","shards":[{"shard":0,"received":500000,"produced":499980,"buffered":0,"dead_letters":5,"duplicates":10,"dropped":5,"carried_over":0,"lost":0,"handed_over":0},{"shard":1,"received":499997,"produced":499997,"buffered":0,"dead_letters":0,"duplicates":0,"dropped":0,"carried_over":0,"lost":0,"handed_over":0},{"shard":null,"received":3,"produced":0,"buffered":0,"dead_letters":3,"duplicates":0,"dropped":0,"carried_over":0,"lost":0,"handed_over":0}]}""",
         RunSummary.Json(Report, 0));
 }

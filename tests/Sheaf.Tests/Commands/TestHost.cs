@@ -24,6 +24,9 @@ internal sealed class TestHost
         BytesOut = 0,
     };
 
+    /// <summary>What it runs on.</summary>
+    public Machine Own { get; set; } = Machine;
+
     public Dictionary<string, string> Variables { get; } = [];
 
     public ProcessSpansPlan? Plan { get; private set; }
@@ -40,7 +43,7 @@ internal sealed class TestHost
     /// <summary>What was written to standard output as bytes.</summary>
     public MemoryStream OutBytes { get; } = new();
 
-    public CommandHost Host => new(new StringWriter(_out), new ErrorConsole(new StringWriter(_error), isTerminal: false, () => 80), Variables, Machine, TimeProvider.System, _ => { })
+    public CommandHost Host => new(new StringWriter(_out), new ErrorConsole(new StringWriter(_error), isTerminal: false, () => 80), Variables, Own, TimeProvider.System, _ => { })
     {
         OpenOut = () => OutBytes,
     };

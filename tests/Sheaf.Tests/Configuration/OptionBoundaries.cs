@@ -70,6 +70,8 @@ public class OptionBoundaries
         ["progress"] = new("auto", ["auto", "always", "never"], ["", "true"]),
         ["summary"] = new("text", ["text", "json", "none"], ["", "xml"]),
         ["log-level"] = new("warning", ["trace", "debug", "information", "warning", "error", "critical", "none", "info", "INFO"], ["", "fatal", "3"]),
+        ["log-format"] = new("text", ["text", "json", "JSON"], ["", "human"]),
+        ["log-interval"] = new("1m", ["1", "1h", "0"], ["0.999", "3600.001", .. NoDuration]),
         ["config"] = new(null, ["sheaf.json"], ["", "-"]),
     };
 

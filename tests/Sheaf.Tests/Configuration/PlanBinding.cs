@@ -51,6 +51,8 @@ public sealed class PlanBinding : IDisposable
                 DeadLetter = new DeadLetterTarget.File("sheaf-dead-letters.jsonl"),
                 Progress = ProgressMode.Auto,
                 Summary = SummaryFormat.Text,
+                LogFormat = LogFormat.Text,
+                LogInterval = TimeSpan.FromMinutes(1),
                 ConfigPath = null,
                 Reloadable = plan.Reloadable,
             },
@@ -72,7 +74,7 @@ public sealed class PlanBinding : IDisposable
             "--max-unhealthy-seconds", "2", "--backpressure-seconds", "3", "--shutdown-timeout", "4", "--dead-letter", "stop",
             "--dead-letter-max-ratio", "0.5", "--dead-letter-max-consecutive", "9", "--drop-organizations", "1,2", "--drop-organizations", "3",
             "--drop-projects=4", "--drop-traces", "0123456789abcdef0123456789abcdef", "--progress", "never", "--summary", "none",
-            "--log-level", "debug", "--config", config, "--buffer", "redis://:secret@host/2", "--max-memory-percentage", "0.8", "--redis-ttl", "2h",
+            "--log-level", "debug", "--log-format", "json", "--log-interval", "5s", "--config", config, "--buffer", "redis://:secret@host/2", "--max-memory-percentage", "0.8", "--redis-ttl", "2h",
             "--compression-level", "-1", "--kafka-slice-id", "5", "--discard", "--flusher-isolation", "process"));
         ProcessSpansPlan plan = _host.Plan!;
         ReloadablePlan live = plan.Reloadable;
@@ -104,6 +106,8 @@ public sealed class PlanBinding : IDisposable
                 DeadLetter = new DeadLetterTarget.Stop(),
                 Progress = ProgressMode.Never,
                 Summary = SummaryFormat.None,
+                LogFormat = LogFormat.Json,
+                LogInterval = TimeSpan.FromSeconds(5),
                 ConfigPath = config,
                 Reloadable = live,
             },

@@ -23,7 +23,7 @@ public class MetricValues
         {
             var shard = new ShardId(s);
             ingest.CountStored(shard, spans: Number(shard, 50), bytes: Number(shard, 60), segmentRoots: Number(shard, 3));
-            ingest.CountDeadLetter(shard, bytes: 1);
+            ingest.CountDeadLetter(shard, SpanFaultKind.Missing, bytes: 1);
             ingest.CountDropped(shard, spans: 2, bytes: 1);
             ingest.CountFarAhead(shard, Number(shard, 4));
             ShardCells cells = control.Shard(shard);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Redis;
 
@@ -24,6 +25,27 @@ public sealed class FailingServers : RedisRunTest
         Assert.Equal(0, RestartsSaid(run.Error));
         Assert.DoesNotContain(Gone, run.Error, StringComparison.Ordinal);
         Assert.Empty(await KeysAsync(server));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task One_that_is_away_is_told_once_while_it_is_and_once_when_it_is_back(bool isKilled)
+    {
+        await using RedisServer server = await RedisServer.StartAsync(Durable);
+        SharedLoad load = await SharedLoad.GetAsync();
+        await using SheafProcess sheaf = StartFed(server.Uri, null);
+        ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
+        if (isKilled) await server.KillAsync();
+        else await server.StopSignalAsync();
+        await sheaf.WaitForErrorAsync(error => Logged.Count(error, EventIds.BufferUnavailable) == 1);
+        if (isKilled) await server.RestartAsync();
+        else await server.ContinueAsync();
+        await sheaf.WaitForErrorAsync(error => Logged.Count(error, EventIds.BufferAvailable) == 1);
+        Ended run = await FeedToEndAsync(sheaf, rest, 40_000);
+        run.AssertEnded(0);
+        load.AssertSame(PathOf("out.jsonl"), run.Error);
+        Assert.Equal((1, 1), (Logged.Count(run.Error, EventIds.BufferUnavailable), Logged.Count(run.Error, EventIds.BufferAvailable)));
     }
 
     [Fact]
@@ -72,9 +94,10 @@ public sealed class FailingServers : RedisRunTest
     {
         await using RedisServer server = await RedisServer.StartAsync("maxmemory 4mb");
         SharedLoad load = await SharedLoad.GetAsync();
-        Ended run = await RunAsync(server.Uri, load, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1");
+        Ended run = await RunAsync(server.Uri, load, null, "--timeout", "20m", "--root-timeout", "20m", "--compression-level", "-1", "--log-level", "debug");
         run.AssertEnded(0);
         Assert.NotEqual(0, run.Summary.GetProperty("segments_by_reason").GetProperty("buffer_full").GetInt64());
+        Assert.NotEmpty(Logged.Lines(run.Error, EventIds.SegmentsCutEarly));
         Assert.Contains("errorstat_OOM", await TextAsync(server, "INFO", "errorstats"), StringComparison.Ordinal);
         Assert.Contains("was refused: OOM", run.Error, StringComparison.Ordinal);
         Assert.Equal(0, RestartsSaid(run.Error));

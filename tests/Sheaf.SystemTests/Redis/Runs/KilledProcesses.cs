@@ -1,4 +1,5 @@
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Redis;
 
@@ -22,7 +23,7 @@ public sealed class KilledProcesses : RedisRunTest
         await sheaf.WaitForErrorAsync(error => RestartsSaid(error) == 2);
         Ended run = await FeedToEndAsync(sheaf, rest, 40_000);
         run.AssertEnded(0);
-        Assert.Contains($"ended with exit code {exitCode}", run.Error, StringComparison.Ordinal);
+        Assert.Contains(Logged.Lines(run.Error, EventIds.WorkerEnded), line => line.Contains($" {exitCode}", StringComparison.Ordinal));
         load.AssertSame(PathOf("out.jsonl"), run.Error);
         Assert.Empty(await KeysAsync(server));
     }

@@ -1,15 +1,15 @@
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Sheaf.Redis.Resp;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Redis;
 
 namespace Sheaf.SystemTests.Redis.Runs;
 
 /// <summary>Runs of the real program over a real server, and ways to disturb them.</summary>
-public abstract partial class RedisRunTest : ProcessTest
+public abstract class RedisRunTest : ProcessTest
 {
     private protected const string Resume = "--resume";
     private protected const string Discard = "--discard";
@@ -113,9 +113,9 @@ public abstract partial class RedisRunTest : ProcessTest
     private protected long OutputBytes(string name = "out.jsonl") => File.Exists(PathOf(name)) ? new FileInfo(PathOf(name)).Length : 0;
 
     /// <summary>Times that a run has said that a worker was killed.</summary>
-    private protected static int KillsSaid(string error) => KilledPattern().Count(error);
+    private protected static int KillsSaid(string error) => Logged.Lines(error, EventIds.WorkerEnded).Count(line => line.Contains(" 137", StringComparison.Ordinal));
 
-    private protected static int RestartsSaid(string error) => RestartedPattern().Count(error);
+    private protected static int RestartsSaid(string error) => Logged.Count(error, EventIds.WorkerRestarted);
 
     private protected static async Task<RedisClient> ConnectAsync(RedisServer server) => await RedisClient.ConnectAsync(server.Address, new RedisClientOptions(), default);
 
@@ -153,10 +153,4 @@ public abstract partial class RedisRunTest : ProcessTest
             return false; // it has just ended
         }
     }
-
-    [GeneratedRegex(@"ended with exit code 137")]
-    private static partial Regex KilledPattern();
-
-    [GeneratedRegex(@"is started again")]
-    private static partial Regex RestartedPattern();
 }

@@ -1,5 +1,6 @@
 using Sheaf.Flushing;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit.Redis;
 
 namespace Sheaf.SystemTests.Redis.Runs;
@@ -29,7 +30,7 @@ public sealed class WorkerFaultPoints : RedisRunTest
     }
 
     [Theory]
-    [InlineData("AfterProduceBeforeRemove=exit@2", "ended with exit code 70")]
+    [InlineData("AfterProduceBeforeRemove=exit@2", " 70: ")]
     [InlineData("AfterRecordsRemoved=throw@2", "The fault point AfterRecordsRemoved is armed to throw")]
     public async Task Whichever_way_it_ends_the_run_says_why_and_goes_on(string faults, string said)
     {
@@ -37,7 +38,7 @@ public sealed class WorkerFaultPoints : RedisRunTest
         SharedLoad load = await SharedLoad.GetAsync();
         Ended run = await RunAsync(server.Uri, load, faults);
         run.AssertEnded(0);
-        Assert.Contains(said, run.Error, StringComparison.Ordinal);
+        Assert.Contains(Logged.Lines(run.Error, EventIds.WorkerEnded), line => line.Contains(said, StringComparison.Ordinal));
         Assert.Equal(2, RestartsSaid(run.Error));
         load.AssertSame(PathOf("out.jsonl"), run.Error);
     }
