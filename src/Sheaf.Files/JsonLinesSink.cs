@@ -1,94 +1,47 @@
+using Sheaf.Flushing;
+using Sheaf.Segments;
+
 namespace Sheaf.Files;
 
 /// <summary>
-/// Segments as JSON lines in one output, shared by all flusher workers of the process: each takes a client of its own. A batch is written in one turn, so that lines are never mixed.
-/// Where the reader decides how long that takes (a pipe), a batch may be left between two lines: so who is told to end tears none, as long as the reader goes on. Any thread.
+/// One worker's sink: segments as JSON lines in an output that it may share with others. Used by its worker only, but for <see cref="Fence"/>. Where a
+/// write to a pipe was cancelled, the batch may still be read: neither it nor the sink is to be used again.
 /// </summary>
-public sealed class JsonLinesSink : IAsyncDisposable
+public sealed class JsonLinesSink : ISegmentSink
 {
-    /// <summary>What a pipe takes as a whole or not at all (PIPE_BUF).</summary>
-    private const int Piece = 4096;
+    private readonly IAppendLines _output;
+    private readonly SegmentLines _lines;
+    private readonly Action _mayWrite;
+    private volatile bool _fenced;
 
-    private readonly OutputFile _file;
-    private readonly bool _withHeaders;
-    private readonly SemaphoreSlim _turn = new(1);
-
-    private JsonLinesSink(OutputFile file, bool withHeaders)
-    {
-        _file = file;
-        _withHeaders = withHeaders;
-    }
-
-    /// <summary>What to call it in messages to people.</summary>
-    public string Name => _file.Path;
-
-    /// <summary>Opens the output. A named pipe is waited for until it has a reader.</summary>
-    /// <param name="path">A file, a device, a named pipe, or <c>-</c> for standard output.</param>
-    /// <param name="existing">What to do with what a file holds; <see cref="ExistingContent.Resume"/> writes behind its last whole line.</param>
+    /// <param name="output">Belongs to the run.</param>
     /// <param name="withHeaders">Lines are <c>{"headers":{…},"value":MESSAGE}</c> (ARCHITECTURE.md, "What travels with a segment").</param>
-    /// <exception cref="ConfigurationException">It cannot be opened, or must not be overwritten.</exception>
-    public static async ValueTask<JsonLinesSink> OpenAsync(string path, ExistingContent existing, bool withHeaders, CancellationToken cancel) =>
-        new(await OutputFile.OpenAsync(path, "output", existing, cancel), withHeaders);
-
-    /// <summary>A client for one worker.</summary>
-    public JsonLinesClient CreateClient() => new(this, _withHeaders);
-
-    /// <summary>Brings a file to the disk and closes the output, after the clients have ended. Waits for a writer that was left in the middle of a line.</summary>
-    /// <param name="noLonger">Then that line stays torn.</param>
-    /// <returns>Whether all lines are whole.</returns>
-    /// <exception cref="SinkException">The disk did not take it.</exception>
-    public async ValueTask<bool> FinishAsync(CancellationToken noLonger)
+    public JsonLinesSink(IAppendLines output, bool withHeaders)
     {
-        Task turn = _turn.WaitAsync(noLonger);
-        await turn.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!turn.IsCompletedSuccessfully) return false;
-        using (_file) _file.Flush();
-        return true;
+        _output = output;
+        _lines = new SegmentLines(withHeaders);
+        _mayWrite = ThrowIfFenced;
     }
 
-    /// <summary>Closes the output. Doing it again, or after <see cref="FinishAsync"/>, does nothing.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>
+    /// Takes from this sink the right to produce. Any thread; does not wait: a batch that is being written is written whole, and its spans come
+    /// again from the next owner, with the same flush ids.
+    /// </summary>
+    public void Fence() => _fenced = true;
+
+    /// <inheritdoc/>
+    /// <exception cref="ClaimLapsedException">The sink was fenced; nothing is written.</exception>
+    public ValueTask ProduceAsync(SegmentBatch batch, CancellationToken cancel)
     {
-        // A turn that is not free belongs to a writer on a pipe that nobody reads, or the output is finished: nothing to wait for.
-        bool isQuiet = await _turn.WaitAsync(TimeSpan.Zero);
-        using (_file)
-        {
-            if (isQuiet) _file.Flush();
-        }
+        ThrowIfFenced();
+        return batch.Length == 0 ? default : _output.AppendAsync(_lines.Of(batch), _mayWrite, cancel);
     }
 
-    /// <param name="mayWrite">Asked when it is this writer's turn; throws if not.</param>
-    internal async ValueTask WriteAsync(ReadOnlyMemory<byte> lines, Action mayWrite, CancellationToken cancel)
-    {
-        await _turn.WaitAsync(cancel);
-        if (!_file.MayBlock)
-        {
-            WriteAndEndTurn(lines.Span, lines.Length, mayWrite, CancellationToken.None);
-            return;
-        }
-        // Nothing interrupts a write to a pipe that nobody reads. The caller need not wait for it; its turn lasts until the line is out.
-        await Task.Run(() => WriteAndEndTurn(lines.Span, Piece, mayWrite, cancel), CancellationToken.None).WaitAsync(cancel);
-    }
+    public ValueTask DisposeAsync() => default;
 
-    /// <param name="piece">Lines that together have no more bytes than this are written in one go; before each, the writer may be told to end.</param>
-    private void WriteAndEndTurn(ReadOnlySpan<byte> lines, int piece, Action mayWrite, CancellationToken cancel)
+    private void ThrowIfFenced()
     {
-        try
-        {
-            while (!lines.IsEmpty)
-            {
-                cancel.ThrowIfCancellationRequested();
-                mayWrite();
-                int length = FirstLines(lines, piece);
-                _file.Write(lines[..length]);
-                lines = lines[length..];
-            }
-            _file.Commit();
-        }
-        finally
-        {
-            _turn.Release();
-        }
+        if (_fenced) throw new ClaimLapsedException($"{_output.Name}: this worker was replaced and may not produce any more");
     }
 
     /// <summary>Bytes of as many whole lines as have room in a piece, but of one at least.</summary>

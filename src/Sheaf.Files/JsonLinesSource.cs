@@ -5,8 +5,8 @@ namespace Sheaf.Files;
 
 /// <summary>
 /// Messages from JSON lines: a file, a named pipe or standard input, plain or gzip. Lines end with a line feed only; one carriage return before
-/// it is not part of the message; an empty line is an empty message; the last line needs no line feed. The source offset is the line number, from 1.
-/// One reader at a time. Where a read from a pipe was cancelled, neither the source nor the block is to be used again: the read may still come back.
+/// it is not part of the message; the last line needs no line feed. Blank lines are passed over, and so is a byte order mark at the begin of a line (of the
+/// first one, where files were joined of others too). The source offset is the line number, from 1, blank ones counted. One reader at a time. Where a read from a pipe was cancelled, neither the source nor the block is to be used again: the read may still come back.
 /// </summary>
 public sealed class JsonLinesSource : ISpanSource
 {
@@ -15,6 +15,8 @@ public sealed class JsonLinesSource : ISpanSource
 
     /// <summary>The longest line that is read; a longer one ends the run.</summary>
     public const int DefaultMaxMessageBytes = 1 << 30;
+
+    private const byte ByteOrderMark = 0xEF; // its first byte
 
     private readonly FileStream _input;
     private readonly int _blockBytes;
@@ -41,6 +43,9 @@ public sealed class JsonLinesSource : ISpanSource
     /// <inheritdoc/>
     public string Name { get; }
 
+    /// <inheritdoc/>
+    public string? LooksLike { get; private set; }
+
     /// <summary>Opens the input. A named pipe is waited for until it has a writer.</summary>
     /// <param name="path">A file, a named pipe, or <c>-</c> for standard input.</param>
     /// <param name="blockBytes">How many bytes a block has, if its lines are not longer.</param>
@@ -58,9 +63,21 @@ public sealed class JsonLinesSource : ISpanSource
     /// <inheritdoc/>
     public async ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        into.Reset(shard: null);
-        if (_failure is not null) throw _failure;
+        while (true)
+        {
+            cancel.ThrowIfCancellationRequested();
+            into.Reset(shard: null);
+            if (_failure is not null) throw _failure;
+            await ReadBlockAsync(into, cancel);
+            if (into.Messages.Length > 0) return true;
+            if (_failure is not null) throw _failure;
+            if (_ended) return false; // else all lines were blank
+        }
+    }
+
+    /// <summary>Reads some lines, and notes why it could not go on.</summary>
+    private async ValueTask ReadBlockAsync(InputBlock into, CancellationToken cancel)
+    {
 
         into.Grow(_carryLength + _blockBytes, keep: 0);
         _carry.AsSpan(0, _carryLength).CopyTo(into.Buffer.Span);
@@ -89,11 +106,10 @@ public sealed class JsonLinesSource : ISpanSource
         }
         if (_ended) complete = filled;
 
+        if (_line == 0) Recognize(into.Buffer.Span[..filled]);
         AddLines(into, complete);
         if (_broken is not null) _failure ??= Broken(_broken);
         KeepCarry(into.Buffer.Span[complete..filled]);
-        if (into.Messages.Length > 0) return true;
-        return _failure is null ? false : throw _failure;
     }
 
     /// <inheritdoc/>
@@ -167,8 +183,15 @@ public sealed class JsonLinesSource : ISpanSource
         return count;
     }
 
+    private void Recognize(ReadOnlySpan<byte> begin)
+    {
+        if (InputForm.Foreign(begin) is { } foreign) _failure = new SourceException($"input: {Name} looks like {foreign}");
+        LooksLike = InputForm.Suspicion(begin);
+    }
+
     private void AddLines(InputBlock into, int end)
     {
+        if (_failure is not null && _line == 0) return;
         ReadOnlySpan<byte> bytes = into.Buffer.Span[..end];
         int start = 0;
         while (start < end)
@@ -182,9 +205,24 @@ public sealed class JsonLinesSource : ISpanSource
                 _failure = TooLong();
                 return;
             }
-            into.Add(new InputMessage(start, length, ++_line, InputMessage.NoTimestamp));
+            _line++;
+            // One comparison for nearly every line: no message begins with a blank, nor with a byte beyond ASCII.
+            if (length == 0 || bytes[start] is <= (byte)' ' or ByteOrderMark) Trim(bytes, ref start, ref length);
+            if (length > 0) into.Add(new InputMessage(start, length, _line, InputMessage.NoTimestamp));
             start = next;
         }
+    }
+
+    /// <summary>Takes a byte order mark off, and everything off that is blank alone.</summary>
+    private static void Trim(ReadOnlySpan<byte> bytes, ref int start, ref int length)
+    {
+        ReadOnlySpan<byte> mark = [ByteOrderMark, 0xBB, 0xBF];
+        if (bytes.Slice(start, length).StartsWith(mark))
+        {
+            start += mark.Length;
+            length -= mark.Length;
+        }
+        if (bytes.Slice(start, length).IndexOfAnyExcept(" \t\r"u8) < 0) length = 0;
     }
 
     private void KeepCarry(ReadOnlySpan<byte> rest)

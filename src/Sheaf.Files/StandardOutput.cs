@@ -12,6 +12,7 @@ internal static partial class StandardOutput
     private const short PollOut = 4;
     private const int Interrupted = 4;
     private const int BrokenPipe = 32;
+    private const int BadDescriptor = 9;
     private static readonly int TryAgain = OperatingSystem.IsLinux() ? 11 : 35;
 
     /// <summary>Writes all bytes. May block, as long as the reader does not read.</summary>
@@ -40,11 +41,11 @@ internal static partial class StandardOutput
         }
     }
 
-    /// <summary>Whether a write failed because the reader of the pipe has closed it.</summary>
-    public static bool IsClosedByReader(IOException failure)
+    /// <summary>Whether a write failed for good: the reader of the pipe has closed it, or there is no standard output.</summary>
+    public static bool CannotMend(IOException failure)
     {
         const int WindowsBrokenPipe = unchecked((int)0x8007006D), WindowsNoData = unchecked((int)0x800700E8);
-        return failure.HResult is BrokenPipe or WindowsBrokenPipe or WindowsNoData;
+        return failure.HResult is BrokenPipe or BadDescriptor or WindowsBrokenPipe or WindowsNoData;
     }
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]

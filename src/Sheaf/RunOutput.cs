@@ -21,15 +21,15 @@ internal readonly record struct OutputClient(ISegmentSink Sink, Action Fence, Fu
 /// </summary>
 internal sealed partial class RunOutput : IAsyncDisposable
 {
-    private readonly JsonLinesSink? _sink;
-    private readonly SharedOutputFile? _shared;
+    private readonly IAppendLines? _lines;
     private readonly KafkaOutput? _kafka;
+    private readonly bool _withHeaders;
 
-    private RunOutput(JsonLinesSink? sink, SharedOutputFile? shared, KafkaOutput? kafka)
+    private RunOutput(IAppendLines? lines, KafkaOutput? kafka, bool withHeaders)
     {
-        _sink = sink;
-        _shared = shared;
+        _lines = lines;
         _kafka = kafka;
+        _withHeaders = withHeaders;
     }
 
     /// <summary>What a worker process needs to produce to the topics; null where the output is a file.</summary>
@@ -54,11 +54,9 @@ internal sealed partial class RunOutput : IAsyncDisposable
     public static async ValueTask<RunOutput> OpenAsync(
         ProcessSpansPlan plan, KafkaOutput? topics, ControlBlock control, RunContext context, CancellationToken cancel)
     {
-        if (topics is not null) return new RunOutput(null, null, topics);
-        ExistingContent existing = plan.EarlierRun == EarlierRun.Resume ? ExistingContent.Resume : plan.Overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse;
-        if (plan.Isolation == FlusherIsolation.Thread) return new RunOutput(await JsonLinesSink.OpenAsync(plan.Output, existing, plan.WithHeaders, cancel), null, null);
-        SharedOutputFile.Prepare(plan.Output, existing, control);
-        return new RunOutput(null, SharedOutputFile.Open(plan.Output, control, context.Time), null);
+        if (topics is not null) return new RunOutput(null, topics, plan.WithHeaders);
+        if (plan.Isolation == FlusherIsolation.Process && OutputPath.WhyNotShareable(plan.Output) is { } reason) throw new ConfigurationException($"output: {reason}");
+        return new RunOutput(await OutputPath.OpenAsync(plan.Output, plan.ExistingOutput, control, context.Time, cancel), null, plan.WithHeaders);
     }
 
     /// <summary>For a worker that is a thread, who disposes it.</summary>
@@ -71,33 +69,20 @@ internal sealed partial class RunOutput : IAsyncDisposable
             KafkaSegmentSink sink = exactlyOnce is null ? _kafka.CreateClient() : _kafka.CreateClient(exactlyOnce, worker);
             return new OutputClient(sink, sink.Fence, sink.PrepareAsync);
         }
-        JsonLinesClient client = _sink?.CreateClient() ?? throw new InvalidOperationException("worker processes open the output for themselves");
-        return new OutputClient(client, client.Fence);
+        var lines = new JsonLinesSink(_lines!, _withHeaders);
+        return new OutputClient(lines, lines.Fence);
     }
 
     /// <summary>Brings it to the disk. After the last worker has ended. What brokers have acknowledged is whole already.</summary>
     /// <param name="noLonger">Nobody is waited for any more who is in the middle of a line.</param>
     /// <returns>Whether all its lines are whole.</returns>
-    /// <exception cref="SinkException">It could not.</exception>
-    public async ValueTask<bool> FinishAsync(CancellationToken noLonger)
-    {
-        if (_sink is not null) return await _sink.FinishAsync(noLonger);
-        if (_shared is null) return true;
-        try
-        {
-            await _shared.FinishAsync(noLonger);
-            return true;
-        }
-        catch (OperationCanceledException) when (noLonger.IsCancellationRequested)
-        {
-            return false;
-        }
-    }
+    /// <exception cref="SinkException">It could not, or it is not there any more.</exception>
+    public async ValueTask<bool> FinishAsync(CancellationToken noLonger) => _lines is null || await _lines.FinishAsync(noLonger);
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        _shared?.Dispose();
-        if (_sink is not null) await _sink.DisposeAsync();
+        _lines?.Dispose();
+        return default;
     }
 
     private static partial class Log

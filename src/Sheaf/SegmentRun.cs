@@ -140,6 +140,12 @@ internal sealed class SegmentRun : IAsyncDisposable
         IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);
         await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, progress, deadLetters, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
+        bool hasLeft = outcome == RunOutcome.Done; // everything
+        if (run.WhyOfNoUse() is { } why)
+        {
+            if (outcome == RunOutcome.Done) (outcome, reason) = (RunOutcome.Failed, why);
+            else if (outcome == RunOutcome.DeadLetterLimit) reason = $"{reason}. {why}";
+        }
         try
         {
             // Dead letters that their output does not take in time are not counted either: its client goes with the process.
@@ -148,15 +154,16 @@ internal sealed class SegmentRun : IAsyncDisposable
             if (closing.IsFaulted) await closing;
             if (!await output.FinishAsync(context.Deadline.Passed))
                 reason = $"{reason}. The last line of {plan.Output} may be torn: its reader did not take it in time";
-            if (outcome == RunOutcome.Done) await input.CompleteAsync(buffer.Stored, CancellationToken.None); // everything has left: a stop now must not hide that
+            if (hasLeft) await input.CompleteAsync(buffer.Stored, CancellationToken.None); // everything has left: a stop now must not hide that
         }
         catch (SheafException e)
         {
+            hasLeft = false;
             // A run that had failed before keeps its reason: the first one.
             if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
         }
         RunReport report = await run.ReportAsync(outcome, reason, context.Time.GetElapsedTime(begun));
-        if (outcome == RunOutcome.Done && !input.IsShared) await buffer.CompleteAsync(CancellationToken.None);
+        if (hasLeft && !input.IsShared) await buffer.CompleteAsync(CancellationToken.None);
         return report;
     }
 
@@ -284,6 +291,15 @@ internal sealed class SegmentRun : IAsyncDisposable
             default:
                 return new StopOnDeadLetter(); // DeadLetterTarget.Stop: the set is closed by its private constructor
         }
+    }
+
+    /// <summary>That no message of the input was of use, which cannot be what was meant; null when some were, or none came.</summary>
+    private string? WhyOfNoUse()
+    {
+        long received = Shards.Sum(_counters.Received);
+        if (_input.IsShared || received == 0 || Shards.Sum(_counters.DeadLetters) < received) return null;
+        string looks = _input.Source.LooksLike is { } form ? $": this looks like {form}" : "";
+        return $"input: {_input.Source.Name}: none of its {received} messages is a span{looks}";
     }
 
     private static RunReport NothingRead(ProcessSpansPlan plan, TimeSpan elapsed) => new()

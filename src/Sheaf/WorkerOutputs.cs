@@ -13,5 +13,5 @@ internal static class WorkerOutputs
     public static ISegmentSink Open(WorkerAssignment assignment, ControlBlock control, ILoggerFactory logs, TimeProvider time) =>
         assignment.KafkaOutput is { } kafka
             ? KafkaOutput.Checked(kafka.ToOptions(), kafka.MaxMessageBytes, KafkaLog.To(logs.CreateLogger("Sheaf.Kafka.Output")), time).CreateClient()
-            : SharedJsonLinesSink.Open(assignment.Output, assignment.WithHeaders, control, time);
+            : new JsonLinesSink(OutputPath.Join(assignment.Output, control, time), assignment.WithHeaders);
 }

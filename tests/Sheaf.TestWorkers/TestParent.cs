@@ -21,7 +21,7 @@ internal static class TestParent
     {
         using ControlBlock control = ControlBlock.CreateShared(workers: 2, shards: 2);
         string output = Path.Combine(folder, "out");
-        SharedOutputFile.Prepare(output, ExistingContent.Refuse, control);
+        using OutputFile prepared = OutputFile.Begin(output, ExistingContent.Refuse, control, TimeProvider.System);
         using var metrics = new SheafMetrics();
         WorkerAssignment Assign(WorkerShards worker) => new()
         {

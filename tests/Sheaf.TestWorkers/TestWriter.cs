@@ -12,7 +12,7 @@ internal static class TestWriter
 
     public static async Task RunAsync(string output, ControlBlock control, string writer, int first)
     {
-        using SharedOutputFile file = SharedOutputFile.Open(output, control, TimeProvider.System);
+        using OutputFile file = OutputFile.Join(output, control, TimeProvider.System);
         Stream told = Console.OpenStandardOutput();
         for (int number = first; ; number += LinesPerBatch)
         {
@@ -20,7 +20,7 @@ internal static class TestWriter
             var lines = new StringBuilder();
             for (int i = 0; i < LinesPerBatch; i++)
                 lines.Append(CultureInfo.InvariantCulture, $"{writer} {number + i} ").Append('x', 100_000 + (number % 7 * 50_000)).Append('\n');
-            await file.WriteAsync(Encoding.UTF8.GetBytes(lines.ToString()), CancellationToken.None);
+            await file.AppendAsync(Encoding.UTF8.GetBytes(lines.ToString()), () => { }, CancellationToken.None);
             told.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{number}\n")));
         }
     }

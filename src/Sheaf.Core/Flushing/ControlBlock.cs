@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 using Sheaf.Buffering;
 using Sheaf.Segments;
 using Sheaf.Spans;
@@ -78,24 +79,24 @@ public sealed unsafe class ControlBlock : IDisposable
     /// <summary>Where a worker process finds the block (<see cref="Attach"/>); null where it is in the memory of this process alone.</summary>
     public string? SharedPath { get; private init; }
 
+    /// <summary>Its file, for locks between the processes that share it; null where it is in the memory of this process alone.</summary>
+    public SafeFileHandle? SharedFile => _file?.SafeFileHandle;
+
     /// <summary>
     /// A block that other processes can attach to. On Linux its file has no name from the first moment on, so that nothing is left of it however this
     /// process ends; elsewhere it is removed by <see cref="Dispose"/>.
     /// </summary>
+    /// <exception cref="ConfigurationException">There is no place for it.</exception>
     public static ControlBlock CreateShared(int workers, int shards)
     {
         long bytes = CellCount(workers, shards) * sizeof(long);
-        string folder = Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath();
-        string path = Path.Combine(folder, $"sheaf-{Environment.ProcessId}-{Guid.NewGuid():N}");
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        var file = new FileStream(path, options);
+        FileStream file = CreateFile(bytes);
+        string path = file.Name;
         if (OperatingSystem.IsLinux())
         {
             File.Delete(path);
             path = $"/proc/{Environment.ProcessId}/fd/{file.SafeFileHandle.DangerousGetHandle()}";
         }
-        file.SetLength(bytes);
         var block = new ControlBlock(workers, shards, Map(file, out object memory), memory, file, ownsFile: !OperatingSystem.IsLinux()) { SharedPath = path };
         block.Begin();
         return block;
@@ -163,6 +164,36 @@ public sealed unsafe class ControlBlock : IDisposable
         return (long*)((at + 127) & ~127);
     }
 
+    /// <summary>
+    /// In memory where it can be, else in the temporary folder. All of it is taken at once: where a file system became full later, the first touch of a page
+    /// would end the process.
+    /// </summary>
+    private static FileStream CreateFile(long bytes)
+    {
+        string? reason = null;
+        foreach (string folder in (string[])["/dev/shm", Path.GetTempPath()])
+        {
+            string path = Path.Combine(folder, $"sheaf-{Environment.ProcessId}-{Guid.NewGuid():N}");
+            var options = new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0, PreallocationSize = bytes,
+            };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            try
+            {
+                var file = new FileStream(path, options);
+                file.SetLength(bytes);
+                return file;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                reason = $"{reason}{(reason is null ? "" : "; ")}{folder}: {e.Message}";
+            }
+        }
+        throw new ConfigurationException(
+            $"what worker processes share ({bytes} bytes) has no place: {reason}; make room in one of these folders, or use --flusher-isolation thread");
+    }
+
     private static long* Map(FileStream file, out object memory)
     {
         MemoryMappedFile mapped = MemoryMappedFile.CreateFromFile(file, mapName: null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
@@ -202,11 +233,25 @@ public readonly unsafe struct RunCells
         set => Volatile.Write(ref _at[5], value ? 1 : 0);
     }
 
-    /// <summary>Bytes of whole lines in the output that worker processes share; what lies behind is torn. Writer: the holder of the output's lock.</summary>
+    /// <summary>Bytes of whole lines in the output file; what lies behind is torn. Writer: whoever has the turn to write to it.</summary>
     public long OutputLength
     {
         get => Volatile.Read(ref _at[6]);
         set => Volatile.Write(ref _at[6], value);
+    }
+
+    /// <summary>How far in the output file this run may have written; what lies behind is somebody else's. Writer: as above.</summary>
+    public long OutputReach
+    {
+        get => Volatile.Read(ref _at[7]);
+        set => Volatile.Write(ref _at[7], value);
+    }
+
+    /// <summary>Which file both are about. Writer: as above.</summary>
+    public long OutputInode
+    {
+        get => Volatile.Read(ref _at[8]);
+        set => Volatile.Write(ref _at[8], value);
     }
 }
 

@@ -8,6 +8,9 @@ public interface ISpanSource : IAsyncDisposable
     /// <summary>What to call it in messages to people: a path, a topic.</summary>
     string Name { get; }
 
+    /// <summary>What the input looks like, and what to do about it, should none of its messages be of use; null where nothing is known. After a read.</summary>
+    string? LooksLike => null;
+
     /// <summary>Reads the next messages into <paramref name="into"/>, whose earlier content is gone. False, and nothing read, at the end of the input.</summary>
     /// <exception cref="SourceException">The input cannot be read on; what it is and where is in the message.</exception>
     ValueTask<bool> ReadAsync(InputBlock into, CancellationToken cancel);

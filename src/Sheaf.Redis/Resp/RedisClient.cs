@@ -77,7 +77,6 @@ public abstract class RedisClient : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         await CloseAsync();
-        _tls?.Dispose();
         GC.SuppressFinalize(this);
     }
 

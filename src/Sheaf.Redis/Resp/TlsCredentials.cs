@@ -5,35 +5,37 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Sheaf.Redis.Resp;
 
-/// <summary>The certificates of a <see cref="RedisTls"/>, read from their files. Thread-safe. Owner: the client.</summary>
-internal sealed class TlsCredentials : IDisposable
+/// <summary>
+/// The certificates of a <see cref="RedisTls"/>, read from their files, and again when a connection is made after these have changed: certificates are
+/// renewed while a run lasts. Thread-safe. Owner: the client.
+/// </summary>
+internal sealed class TlsCredentials
 {
     private readonly RedisTls _settings;
-    private readonly X509Certificate2Collection _authorities = [];
-    private readonly X509Certificate2Collection _chain = [];
-    private readonly SslStreamCertificateContext? _client;
-    private readonly X509Certificate2? _certificate;
+    private volatile Certificates _read;
 
     /// <exception cref="RedisRefusedException">A file cannot be read.</exception>
     public TlsCredentials(RedisTls settings)
     {
         _settings = settings;
-        if (settings.CaFile != "") Read(settings.CaFile, "ca", () => _authorities.ImportFromPemFile(settings.CaFile));
-        if (settings.CertificateFile == "") return;
-        Read(settings.CertificateFile, "cert", () => _chain.ImportFromPemFile(settings.CertificateFile));
-        X509Certificate2 certificate = null!;
-        Read(settings.KeyFile, "key", () => certificate = X509Certificate2.CreateFromPemFile(settings.CertificateFile, settings.KeyFile));
-        if (OperatingSystem.IsWindows())
-        {
-            // Windows' TLS takes no key that lives in memory only.
-            using X509Certificate2 inMemory = certificate;
-            certificate = X509CertificateLoader.LoadPkcs12(inMemory.Export(X509ContentType.Pkcs12), null);
-        }
-        _certificate = certificate;
-        _client = SslStreamCertificateContext.Create(certificate, _chain, offline: true);
+        _read = new Certificates(settings);
     }
 
-    public bool HasClientCertificate => _client is not null;
+    public bool HasClientCertificate => _settings.CertificateFile != "";
+
+    /// <summary>Those that are in the files now. While one is just being exchanged, those that were there.</summary>
+    private Certificates Now()
+    {
+        Certificates read = _read;
+        try
+        {
+            return read.AreThoseOf(_settings) ? read : _read = new Certificates(_settings);
+        }
+        catch (RedisRefusedException)
+        {
+            return read;
+        }
+    }
 
     /// <summary>Agrees on TLS with the server.</summary>
     /// <param name="host">The name that its certificate must have, unless the settings say another.</param>
@@ -44,20 +46,21 @@ internal sealed class TlsCredentials : IDisposable
     {
         string name = _settings.Host == "" ? host : _settings.Host;
         string? distrust = null;
+        Certificates now = Now();
         var stream = new SslStream(inner, leaveInnerStreamOpen: false);
         try
         {
             var options = new SslClientAuthenticationOptions
             {
                 TargetHost = name,
-                ClientCertificateContext = _client,
+                ClientCertificateContext = now.Client,
                 CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                 RemoteCertificateValidationCallback = (_, _, chain, errors) => (distrust = Distrust(errors, chain, name)) is null,
             };
-            if (_authorities.Count > 0)
+            if (now.Authorities.Count > 0)
             {
                 options.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-                options.CertificateChainPolicy.CustomTrustStore.AddRange(_authorities);
+                options.CertificateChainPolicy.CustomTrustStore.AddRange(now.Authorities);
             }
             await stream.AuthenticateAsClientAsync(options, cancel);
             return stream;
@@ -83,13 +86,6 @@ internal sealed class TlsCredentials : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _certificate?.Dispose();
-        foreach (X509Certificate2 certificate in _authorities) certificate.Dispose();
-        foreach (X509Certificate2 certificate in _chain) certificate.Dispose();
-    }
-
     /// <summary>Why, and the way out; null when the certificate is in order.</summary>
     private string? Distrust(SslPolicyErrors errors, X509Chain? chain, string name)
     {
@@ -100,15 +96,59 @@ internal sealed class TlsCredentials : IDisposable
         return _settings.CaFile == "" ? $"{reasons}; name the file of its authority with ca=PATH" : $"{reasons}; is {_settings.CaFile} (ca=PATH) the file of its authority?";
     }
 
-    private static void Read(string path, string key, Action read)
+    /// <summary>What the files held at a time. Immutable; connections may use it for as long as they like.</summary>
+    private sealed class Certificates
     {
-        try
+        private readonly byte[][] _content;
+
+        public Certificates(RedisTls settings)
         {
-            read();
+            _content = ContentOf(settings);
+            if (settings.CaFile != "")
+            {
+                Read(settings.CaFile, "ca", () => Authorities.ImportFromPemFile(settings.CaFile));
+                if (Authorities.Count == 0) throw new RedisRefusedException($"ca={settings.CaFile}: holds no certificate; name a PEM file that does");
+            }
+            if (settings.CertificateFile == "") return;
+            X509Certificate2Collection chain = [];
+            Read(settings.CertificateFile, "cert", () => chain.ImportFromPemFile(settings.CertificateFile));
+            X509Certificate2 certificate = null!;
+            Read(settings.KeyFile, "key", () => certificate = X509Certificate2.CreateFromPemFile(settings.CertificateFile, settings.KeyFile));
+            if (OperatingSystem.IsWindows())
+            {
+                // Windows' TLS takes no key that lives in memory only.
+                using X509Certificate2 inMemory = certificate;
+                certificate = X509CertificateLoader.LoadPkcs12(inMemory.Export(X509ContentType.Pkcs12), null);
+            }
+            Client = SslStreamCertificateContext.Create(certificate, chain, offline: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+
+        public X509Certificate2Collection Authorities { get; } = [];
+
+        public SslStreamCertificateContext? Client { get; }
+
+        public bool AreThoseOf(RedisTls settings) => _content.Zip(ContentOf(settings)).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
+
+        // By content: times lie where a mounted secret is exchanged by a link two folders up.
+        private static byte[][] ContentOf(RedisTls settings)
         {
-            throw new RedisRefusedException($"{key}={path}: not readable as PEM: {e.Message}; name a file that is", e);
+            byte[][] content = [[], [], []];
+            if (settings.CaFile != "") Read(settings.CaFile, "ca", () => content[0] = File.ReadAllBytes(settings.CaFile));
+            if (settings.CertificateFile != "") Read(settings.CertificateFile, "cert", () => content[1] = File.ReadAllBytes(settings.CertificateFile));
+            if (settings.KeyFile != "") Read(settings.KeyFile, "key", () => content[2] = File.ReadAllBytes(settings.KeyFile));
+            return content;
+        }
+
+        private static void Read(string path, string key, Action read)
+        {
+            try
+            {
+                read();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+            {
+                throw new RedisRefusedException($"{key}={path}: not readable as PEM: {e.Message}; name a file that is", e);
+            }
         }
     }
 }

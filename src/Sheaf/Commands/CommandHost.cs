@@ -14,10 +14,10 @@ internal sealed record CommandHost(
     Action<int> Exit)
 {
     /// <summary>Standard output for bytes that must not be touched.</summary>
-    public Func<Stream> OpenOut { get; init; } = Console.OpenStandardOutput;
+    public Func<Stream> OpenOut { get; init; } = () => StandardStreams.HasOutput ? Console.OpenStandardOutput() : Stream.Null;
 
     public static CommandHost OfThisProcess() => new(
-        Console.Out,
+        StandardStreams.HasOutput ? Console.Out : TextWriter.Null,
         ErrorConsole.OfThisProcess(),
         EnvironmentLayer.OfThisProcess(),
         Machine.Current(),

@@ -219,7 +219,9 @@ internal static class DevGenerateCommand
     }
 
     // The console's own stream goes on silently when nobody reads any more, and would make all spans for nothing.
-    private static FileStream OpenOutput(string path) => path == "-"
+    private static FileStream OpenOutput(string path) => path == "-" && !StandardStreams.HasOutput
+        ? throw new IOException("standard output is closed")
+        : path == "-"
         ? new FileStream(new Microsoft.Win32.SafeHandles.SafeFileHandle(OperatingSystem.IsWindows() ? -11 : 1, ownsHandle: false), FileAccess.Write, 0)
         : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, 0);
 

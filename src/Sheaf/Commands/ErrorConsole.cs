@@ -21,13 +21,10 @@ internal sealed partial class ErrorConsole(TextWriter writer, bool isTerminal, F
     public int Room => isTerminal ? Math.Max(0, width() - 1) : int.MaxValue;
 
     /// <summary>Whether standard error of this process is a terminal on which a line can be written over.</summary>
-    public static bool IsTerminalHere => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+    public static bool IsTerminalHere => StandardStreams.HasError && !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
 
-    /// <summary>Standard error of this process.</summary>
-    public static ErrorConsole OfThisProcess() => new(
-        Console.Error,
-        IsTerminalHere,
-        Columns);
+    /// <summary>Standard error of this process; one that was closed takes everything and keeps nothing.</summary>
+    public static ErrorConsole OfThisProcess() => new(StandardStreams.HasError ? Console.Error : TextWriter.Null, IsTerminalHere, Columns);
 
     /// <summary>Writes a line, or several with line feeds in between.</summary>
     public void WriteLine(string text)
@@ -74,9 +71,9 @@ internal sealed partial class ErrorConsole(TextWriter writer, bool isTerminal, F
             writer.Write(text);
             writer.Flush();
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The terminal has gone (SIGHUP), and the run goes on.
+            // The terminal has gone (SIGHUP), or a disk is full: what was said is lost, and the run goes on.
         }
     }
 

@@ -17,7 +17,16 @@ internal static class SheafCommand
         ParseResult parsed = root.Parse(InOurForm([.. words]), new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
         if (parsed.Action is ParseErrorAction) return Refuse(host, parsed);
         // Signals are ours (StopSignals): the library would end the process two seconds after the first.
-        return await parsed.InvokeAsync(new InvocationConfiguration { Output = host.Out, ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        try
+        {
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { Output = host.Out, ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        }
+        catch (IOException e)
+        {
+            host.Error.WriteLine("sheaf: standard output: " + e.Message); // commands deal with their own files
+            return ExitCode.Failed;
+        }
     }
 
     /// <summary>

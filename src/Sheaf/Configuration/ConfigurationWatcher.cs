@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Sheaf.Files;
 using Sheaf.Telemetry;
 
 namespace Sheaf.Configuration;
@@ -41,6 +42,7 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
     {
         lock (_lock)
         {
+            if (File.Exists(sources.FilePath) && !FilePlace.IsRegularFile(sources.FilePath)) return; // what a pipe had to say was said at the start
             byte[]? content = TryReadFile(sources.FilePath!);
             if (content is null ? _content is null : _content is not null && content.AsSpan().SequenceEqual(_content)) return;
             Apply(content);
@@ -52,6 +54,7 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
     {
         lock (_lock)
         {
+            if (File.Exists(sources.FilePath) && !FilePlace.IsRegularFile(sources.FilePath)) return; // what a pipe had to say was said at the start
             Log.ReadAgain(log, sources.FilePath!);
             Apply(TryReadFile(sources.FilePath!));
         }
@@ -89,7 +92,7 @@ internal sealed partial class ConfigurationWatcher(ConfigurationSources sources,
     {
         try
         {
-            return File.ReadAllBytes(path);
+            return FileLayer.ReadContent(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

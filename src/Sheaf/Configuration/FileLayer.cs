@@ -1,11 +1,16 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Sheaf.Configuration;
 
 /// <summary>The configuration file: one JSON object whose keys are option names. Comments and trailing commas are allowed.</summary>
 internal static class FileLayer
 {
+    /// <summary>More than all options can need: what is longer is something else.</summary>
+    private const int MostBytes = 1 << 24;
+
     private static readonly JsonReaderOptions ReaderOptions = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>Reads the file. That it cannot be read is a fault as well.</summary>
@@ -13,12 +18,26 @@ internal static class FileLayer
     {
         try
         {
-            return Read(path, File.ReadAllBytes(path));
+            return Read(path, ReadContent(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new ConfigurationLayer([], [new ConfigurationFault(OptionTable.Config.CommandLineName, $"'{path}' cannot be read: {e.Message}")]);
         }
+    }
+
+    /// <exception cref="IOException">It cannot be read (or <see cref="UnauthorizedAccessException"/>), or has no end.</exception>
+    public static byte[] ReadContent(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        using var content = new MemoryStream();
+        byte[] room = new byte[1 << 14];
+        while (file.Read(room) is > 0 and var count)
+        {
+            content.Write(room, 0, count);
+            if (content.Length > MostBytes) throw new IOException($"it is longer than {MostBytes} bytes, which no configuration is");
+        }
+        return content.ToArray();
     }
 
     /// <param name="path">For messages.</param>
@@ -27,6 +46,13 @@ internal static class FileLayer
         if (utf8.StartsWith(Encoding.UTF8.Preamble)) utf8 = utf8[Encoding.UTF8.Preamble.Length..];
         var values = new List<GivenValue>();
         var faults = new List<ConfigurationFault>();
+        if (!Utf8.IsValid(utf8))
+        {
+            int valid = ValidLength(utf8);
+            faults.Add(new ConfigurationFault(
+                path, $"is not UTF-8 text: byte {valid + 1} is none of it; save it as UTF-8", OptionSource.File(path, LineOf(utf8, valid))));
+            return new ConfigurationLayer(values, faults);
+        }
         var reader = new Utf8JsonReader(utf8, ReaderOptions);
         try
         {
@@ -39,9 +65,15 @@ internal static class FileLayer
             var lines = new Dictionary<string, int>(StringComparer.Ordinal);
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                string name = reader.GetString()!;
+                string? name = TextOf(ref reader);
                 int line = LineOf(utf8, reader.TokenStartIndex);
                 reader.Read();
+                if (name is null)
+                {
+                    faults.Add(new ConfigurationFault(path, $"a name of an option is {HalfPair}", OptionSource.File(path, line)));
+                    reader.Skip();
+                    continue;
+                }
                 string? text = ValueText(ref reader, out string? problem);
                 OptionSource source = OptionSource.File(path, line);
                 OptionSpec? option = OptionTable.All.FirstOrDefault(o => o.InFile && o.Name == name);
@@ -70,7 +102,9 @@ internal static class FileLayer
         switch (reader.TokenType)
         {
             case JsonTokenType.String:
-                return reader.GetString();
+                if (TextOf(ref reader) is { } text) return text;
+                problem = HalfPair;
+                return null;
             case JsonTokenType.Number:
                 return Encoding.UTF8.GetString(reader.ValueSpan);
             case JsonTokenType.True:
@@ -83,7 +117,8 @@ internal static class FileLayer
                 {
                     if (reader.TokenType is JsonTokenType.String or JsonTokenType.Number)
                     {
-                        parts.Add(ValueText(ref reader, out _)!);
+                        if (ValueText(ref reader, out string? ofPart) is { } part) parts.Add(part);
+                        else problem ??= $"a list with {ofPart}";
                         continue;
                     }
                     problem ??= "a list of other things than texts and numbers";
@@ -98,6 +133,28 @@ internal static class FileLayer
                 problem = "null";
                 return null;
         }
+    }
+
+    private const string HalfPair = "text with half a surrogate pair (\\ud800 to \\udfff alone)";
+
+    /// <summary>The text of a name or a string; null where its escapes make none. The reader tells it in no other way.</summary>
+    private static string? TextOf(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private static int ValidLength(ReadOnlySpan<byte> utf8)
+    {
+        int at = 0;
+        while (Rune.DecodeFromUtf8(utf8[at..], out _, out int length) == OperationStatus.Done) at += length;
+        return at;
     }
 
     private static int LineOf(ReadOnlySpan<byte> utf8, long position) => 1 + utf8[..(int)position].Count((byte)'\n');

@@ -13,16 +13,6 @@ internal static class PlanBinder
     {
         List<ConfigurationFault> faults = [.. options.Faults];
         AddContradictions(options, faults);
-        (OptionSpec Option, string Path)[] files = [.. FilesOf(options)];
-        for (int i = 0; i < files.Length; i++)
-        {
-            for (int j = i + 1; j < files.Length; j++)
-            {
-                if (!SameFile(files[i].Path, files[j].Path)) continue;
-                EffectiveValue value = options.Find(files[j].Option)!;
-                faults.Add(new ConfigurationFault(files[j].Option.CommandLineName, $"'{value.Text}' is the file of {files[i].Option.CommandLineName} too", value.Source));
-            }
-        }
         return faults;
     }
 
@@ -34,7 +24,7 @@ internal static class PlanBinder
 
         foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard, OptionTable.Drain])
         {
-            if (options.Get(option) && inMemory)
+            if (options.Get(option) && inMemory && !(option == OptionTable.Resume && ContinuesFile(options)))
                 Add(option, "there is nothing of an earlier run in memory; it is for a Redis buffer (--buffer redis://…)");
         }
         if (options.Get(OptionTable.Resume) && options.Get(OptionTable.Discard)) Add(OptionTable.Discard, "and --resume exclude each other");
@@ -49,8 +39,9 @@ internal static class PlanBinder
                 Add(OptionTable.Input, $"'{OptionTable.Input.Shown(options.Get(OptionTable.Input))}' names no consumer group, under which Sheaf notes what it has read: give --consumer-group NAME, or ?group=NAME");
             else if (input.Group.Length > 0 && group is not null && group != input.Group)
                 Add(OptionTable.ConsumerGroup, $"'{group}' is not the group in --input, '{input.Group}': name it once");
-            foreach (OptionSpec<bool> option in (OptionSpec<bool>[])[OptionTable.Resume, OptionTable.Discard])
-                if (options.Get(option)) Add(option, "is for a file: with Kafka a run always goes on where its group is, and its buffer is shared by all instances");
+            const string GoesOn = "with Kafka a run always goes on where its group is, and its buffer is shared by all instances";
+            if (options.Get(OptionTable.Discard)) Add(OptionTable.Discard, $"is for a file: {GoesOn}");
+            if (options.Get(OptionTable.Resume) && !ContinuesFile(options)) Add(OptionTable.Resume, $"is for a file, as input or as output: {GoesOn}");
             if (output is not null && output.Brokers == input.Brokers && output.Topics.Contains(input.Topic)) Add(OptionTable.Output, $"topic {input.Topic} is that of --input too");
         }
         else if (options.Get(OptionTable.Drain))
@@ -86,7 +77,11 @@ internal static class PlanBinder
         : options.Get(OptionTable.Buffer) is BufferTarget.Redis && WhyNotProcesses(options) is null ? FlusherIsolation.Process : FlusherIsolation.Thread;
 
     private static string? WhyNotProcesses(EffectiveOptions options) =>
-        options.Find(OptionTable.Output) is { } output && !KafkaAddress.IsKafka(output.Text) ? SharedOutputFile.WhyNotShareable(output.Text) : null;
+        options.Find(OptionTable.Output) is { } output && !KafkaAddress.IsKafka(output.Text) ? OutputPath.WhyNotShareable(output.Text) : null;
+
+    /// <summary>From a topic to a file: <c>--resume</c> writes on behind what earlier runs have written.</summary>
+    private static bool ContinuesFile(EffectiveOptions options) =>
+        options.Find(OptionTable.Input) is { } input && KafkaAddress.IsKafka(input.Text) && options.Find(OptionTable.Output) is { } output && IsFile(output.Text);
 
     /// <summary>The plan for a run, or every reason why it cannot begin. Looks at the files, opens none.</summary>
     public static ProcessSpansPlan? Bind(EffectiveOptions options, out IReadOnlyList<ConfigurationFault> faults)
@@ -104,7 +99,9 @@ internal static class PlanBinder
             Output = options.Get(OptionTable.Output),
             KafkaOutput = KafkaOutputOf(options),
             Delivery = options.Get(OptionTable.Delivery),
-            Overwrite = options.Get(OptionTable.Overwrite),
+            ExistingOutput = options.Get(OptionTable.Resume) ? ExistingContent.Resume
+                : options.Get(OptionTable.Overwrite) ? ExistingContent.Overwrite
+                : ExistingContent.Refuse,
             WithHeaders = options.Get(OptionTable.WithHeaders),
             MaxMessageBytes = (int)options.Get(OptionTable.MaxMessageBytes),
             Rules = new SegmentRules(
@@ -118,9 +115,9 @@ internal static class PlanBinder
             OnBufferFull = options.Get(OptionTable.OnBufferFull),
             Buffer = options.Get(OptionTable.Buffer),
             Isolation = IsolationOf(options),
-            EarlierRun = options.Get(OptionTable.Resume) ? EarlierRun.Resume
+            EarlierRun = options.Get(OptionTable.Drain) ? EarlierRun.Drain
+                : options.Get(OptionTable.Resume) ? EarlierRun.Resume
                 : options.Get(OptionTable.Discard) ? EarlierRun.Discard
-                : options.Get(OptionTable.Drain) ? EarlierRun.Drain
                 : EarlierRun.Refuse,
             MaxMemoryShare = (double)options.Get(OptionTable.MaxMemoryPercentage),
             RedisTtl = options.Get(OptionTable.RedisTtl),
@@ -200,52 +197,70 @@ internal static class PlanBinder
         }
     }
 
+    /// <summary>Files that cannot be what the options want of them, and files that two options want something of.</summary>
     private static void AddUnusableFiles(EffectiveOptions options, List<ConfigurationFault> faults)
     {
-        if (options.Find(OptionTable.Input) is { } input && IsFile(input.Text))
+        if (options.Find(OptionTable.Input) is { } input)
         {
-            if (Directory.Exists(input.Text))
+            if (input.Text == OutputPath.Standard && !StandardStreams.HasInput)
+                faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, "'-' is standard input, which is closed", input.Source));
+            else if (IsFile(input.Text) && Directory.Exists(input.Text))
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"'{input.Text}' is a directory", input.Source));
-            else if (!File.Exists(input.Text))
+            else if (IsFile(input.Text) && !File.Exists(input.Text))
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, $"there is no file '{input.Text}'", input.Source));
-            else if (FileAccessCheck.WhyNotReadable(input.Text) is { } refusal)
+            else if (IsFile(input.Text) && FilePlace.WhyNotReadable(input.Text) is { } refusal)
                 faults.Add(new ConfigurationFault(OptionTable.Input.CommandLineName, refusal, input.Source));
         }
-        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetters } given && FileAccessCheck.WhyNotAppendable(deadLetters.Path) is { } reason)
+        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetters } given && OutputPath.WhyNotWritable(deadLetters.Path) is { } reason)
             faults.Add(new ConfigurationFault(OptionTable.DeadLetter.CommandLineName, reason, given.Source));
-        if (options.Find(OptionTable.Output) is not { } output || !IsFile(output.Text)) return;
-        if (Directory.Exists(output.Text))
-            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' is a directory", output.Source));
-        else if (Path.GetDirectoryName(Path.GetFullPath(output.Text)) is { } folder && !Directory.Exists(folder))
-            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"there is no directory '{folder}'", output.Source));
-        else if (!options.Get(OptionTable.Overwrite) && !options.Get(OptionTable.Resume) && new FileInfo(output.Text) is { Exists: true, Length: > 0 })
-            faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' exists and is not empty; {OptionTable.Overwrite.CommandLineName} replaces it", output.Source));
+        if (options.Find(OptionTable.Output) is { } output)
+        {
+            if (output.Text == OutputPath.Standard && !StandardStreams.HasOutput)
+                faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, "'-' is standard output, which is closed", output.Source));
+            else if (IsFile(output.Text) && OutputPath.WhyNotWritable(output.Text) is { } refusal)
+                faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, refusal, output.Source));
+            else if (IsFile(output.Text) && !options.Get(OptionTable.Overwrite) && !options.Get(OptionTable.Resume) && OutputPath.HasContent(output.Text))
+                faults.Add(new ConfigurationFault(OptionTable.Output.CommandLineName, $"'{output.Text}' exists and is not empty; {WaysOut(options)}", output.Source));
+        }
+        AddSharedFiles(options, faults);
     }
 
-    private static IEnumerable<(OptionSpec Option, string Path)> FilesOf(EffectiveOptions options)
+    private static string WaysOut(EffectiveOptions options)
     {
-        if (options.Find(OptionTable.Input) is { } input && IsFile(input.Text)) yield return (OptionTable.Input, input.Text);
-        if (options.Find(OptionTable.Output) is { } output && IsFile(output.Text)) yield return (OptionTable.Output, output.Text);
-        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File deadLetter }) yield return (OptionTable.DeadLetter, deadLetter.Path);
-        if (options.Find(OptionTable.Config) is { } config) yield return (OptionTable.Config, config.Text);
+        string overwrite = $"{OptionTable.Overwrite.CommandLineName} throws its content away";
+        bool mayResume = ContinuesFile(options) || options.Find(OptionTable.Buffer) is { Value: BufferTarget.Redis };
+        return mayResume ? $"{OptionTable.Resume.CommandLineName} goes on behind its last whole line, {overwrite}" : overwrite;
+    }
+
+    /// <summary>By identity, whatever they are called: a run that empties its input, or tears its output, would end well and have lost everything.</summary>
+    private static void AddSharedFiles(EffectiveOptions options, List<ConfigurationFault> faults)
+    {
+        var users = new List<(FilePlace Place, string User)>();
+        foreach ((OptionSpec option, FilePlace? found) in PlacesOf(options))
+        {
+            if (found is not { } place) continue;
+            foreach ((FilePlace other, string user) in users)
+            {
+                if (other != place) continue;
+                EffectiveValue value = options.Find(option)!;
+                faults.Add(new ConfigurationFault(option.CommandLineName, $"'{value.Text}' is the file of {user} too", value.Source));
+            }
+            users.Add((place, option.CommandLineName));
+            // What is logged would stand between the segments.
+            if (option == OptionTable.Output && FilePlace.OfDescriptor(StandardStreams.Error) == place)
+                faults.Add(new ConfigurationFault(option.CommandLineName, $"'{options.Find(option)!.Text}' is the file that standard error goes to", options.Find(option)!.Source));
+        }
+    }
+
+    private static IEnumerable<(OptionSpec Option, FilePlace? Place)> PlacesOf(EffectiveOptions options)
+    {
+        if (options.Find(OptionTable.Input) is { } input && !KafkaAddress.IsKafka(input.Text))
+            yield return (OptionTable.Input, input.Text == PathKind.Dash ? FilePlace.OfDescriptor(StandardStreams.Input) : FilePlace.Of(input.Text));
+        if (options.Find(OptionTable.Output) is { } output && !KafkaAddress.IsKafka(output.Text))
+            yield return (OptionTable.Output, output.Text == PathKind.Dash ? FilePlace.OfDescriptor(StandardStreams.Output) : FilePlace.Of(output.Text));
+        if (options.Find(OptionTable.DeadLetter) is { Value: DeadLetterTarget.File letters }) yield return (OptionTable.DeadLetter, FilePlace.Of(letters.Path));
+        if (options.Find(OptionTable.Config) is { } config) yield return (OptionTable.Config, FilePlace.Of(config.Text));
     }
 
     private static bool IsFile(string text) => text != PathKind.Dash && !KafkaAddress.IsKafka(text);
-
-    /// <summary>By their full names, links followed. Devices may serve twice: /dev/null, /dev/stdin.</summary>
-    private static bool SameFile(string a, string b) =>
-        TargetOf(a) is { } target && target == TargetOf(b) && !target.StartsWith("/dev/", StringComparison.Ordinal);
-
-    private static string TargetOf(string path)
-    {
-        string full = Path.GetFullPath(path);
-        try
-        {
-            return new FileInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full;
-        }
-        catch (IOException)
-        {
-            return full;
-        }
-    }
 }

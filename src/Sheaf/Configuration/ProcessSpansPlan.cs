@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Sheaf.Files;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
 using Sheaf.Kafka.Progress;
@@ -25,7 +26,9 @@ internal sealed record ProcessSpansPlan
     /// <summary>How segments leave for Kafka; null where they go to a file.</summary>
     public KafkaOutputOptions? KafkaOutput { get; init; }
     public required DeliveryGuarantee Delivery { get; init; }
-    public required bool Overwrite { get; init; }
+
+    /// <summary>What becomes of what an output file holds already.</summary>
+    public required ExistingContent ExistingOutput { get; init; }
     public required bool WithHeaders { get; init; }
     public required int MaxMessageBytes { get; init; }
     public required SegmentRules Rules { get; init; }

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Sheaf.Dev;
 
-/// <summary>Lines that no consumer can use, one of each kind of fault in turn. Each has its number in it, but for the empty one.</summary>
+/// <summary>Lines that no consumer can use, one of each kind of fault in turn. Each has its number in it.</summary>
 internal static class InvalidLines
 {
     private const string Ids = "\"trace_id\":\"0123456789abcdef0123456789abcdef\",\"span_id\":\"0123456789abcdef\"";
@@ -22,7 +22,7 @@ internal static class InvalidLines
             $"{{\"organization_id\":1,\"project_id\":1,\"trace_id\":\"0123\",\"span_id\":\"0123456789abcdef\",{Rest},\"name\":\"#\"}}",
             $"{{\"organization_id\":1,\"project_id\":1,\"trace_id\":\"0123456789abcdef0123456789abcdef\",\"span_id\":\"0123456789abcdeX\",{Rest},\"name\":\"#\"}}",
             "[1,2,#]",
-            "",
+            "\"a text #\"",
             $"{{\"organization_id\":1,\"project_id\":1,{Ids},{Rest},\"name\":\"not UTF-8 ~ #\"}}",
         }.Select(Encoding.UTF8.GetBytes),
     ];

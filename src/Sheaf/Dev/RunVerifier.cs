@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Sheaf.Spans;
 
@@ -63,7 +64,10 @@ public sealed class RunVerifier
         var lines = new LineReader(spans);
         while (await lines.ReadAsync(cancel))
         {
-            bool isJson = _digester.TryRead(lines.Line.Span, out SpanDigest digest);
+            ReadOnlySpan<byte> text = lines.Line.Span;
+            if (text.StartsWith(Encoding.UTF8.Preamble)) text = text[Encoding.UTF8.Preamble.Length..];
+            if (text.Trim(" \t\r"u8).IsEmpty) continue; // blank lines and byte order marks are no part of JSON lines
+            bool isJson = _digester.TryRead(text, out SpanDigest digest);
             if (isJson && digest.HasKey) _ledger.Add(digest, (uint)Math.Min(lines.Number, uint.MaxValue));
             if (isJson && digest.Usable) Deliveries++;
             else _unusableLines.Add(lines.Number);

@@ -159,5 +159,7 @@ internal static class WorkerProgram
         environment.TryAdd("DOTNET_TC_QuickJit", "1");
         // An idle worker wakes up 50 times a second for a moment: threads that then spin in the hope of more took a third of all that it cost.
         environment.TryAdd("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0");
+        // The sockets and pipes of the runtime's diagnostics stay behind in the temporary folder when a process is killed, and workers are.
+        environment.TryAdd("DOTNET_EnableDiagnostics", "0");
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Sheaf.Files;
+using Sheaf.Flushing;
 using Sheaf.Segments;
 using Sheaf.TestKit;
 using Xunit;
@@ -12,7 +13,13 @@ public sealed class JsonLinesSinkTests : IDisposable
 {
     private readonly TempFolder _folder = new();
 
-    public void Dispose() => _folder.Dispose();
+    private readonly ControlBlock _control = new(workers: 1, shards: 1);
+
+    public void Dispose()
+    {
+        _control.Dispose();
+        _folder.Dispose();
+    }
 
     [Fact]
     public async Task Batches_are_written_as_they_are()
@@ -48,11 +55,11 @@ public sealed class JsonLinesSinkTests : IDisposable
     public async Task Lines_of_several_workers_never_mix()
     {
         string path = _folder.File("out");
-        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default))
+        using (IAppendLines output = await OpenAsync(path))
         {
             await Task.WhenAll(Enumerable.Range(0, 4).Select(worker => Task.Run(async () =>
             {
-                await using JsonLinesClient client = sink.CreateClient();
+                await using var client = new JsonLinesSink(output, withHeaders: false);
                 for (int i = 0; i < 50; i++) await client.ProduceAsync(SegmentBatches.Numbered(1000 * worker + 3 * i, 3, 700), default);
             })));
         }
@@ -101,10 +108,10 @@ public sealed class JsonLinesSinkTests : IDisposable
     {
         string path = _folder.File("out");
         SegmentBatch batch = SegmentBatches.Numbered(0, 1, 10);
-        await using (JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default))
+        using (IAppendLines output = await OpenAsync(path))
         {
-            await using JsonLinesClient old = sink.CreateClient();
-            await using JsonLinesClient next = sink.CreateClient();
+            await using var old = new JsonLinesSink(output, withHeaders: false);
+            await using var next = new JsonLinesSink(output, withHeaders: false);
             await old.ProduceAsync(batch, default);
             old.Fence();
             await Assert.ThrowsAsync<ClaimLapsedException>(() => old.ProduceAsync(batch, default).AsTask());
@@ -119,9 +126,9 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
-        await using JsonLinesClient stuck = sink.CreateClient();
-        await using JsonLinesClient waiting = sink.CreateClient();
+        IAppendLines output = await OpenAsync(pipe);
+        await using var stuck = new JsonLinesSink(output, withHeaders: false);
+        await using var waiting = new JsonLinesSink(output, withHeaders: false);
         SegmentBatch large = SegmentBatches.Numbered(0, 1, 1 << 20);
         Task first = stuck.ProduceAsync(large, default).AsTask();
         Task second = waiting.ProduceAsync(SegmentBatches.Numbered(1, 1, 1), default).AsTask();
@@ -131,7 +138,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         await first;
         await Assert.ThrowsAsync<ClaimLapsedException>(() => second);
         Assert.Equal(large.Bytes.ToArray(), read);
-        await sink.DisposeAsync();
+        output.Dispose();
     }
 
     [Fact]
@@ -140,8 +147,8 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
-        await using JsonLinesClient client = sink.CreateClient();
+        IAppendLines output = await OpenAsync(pipe);
+        await using var client = new JsonLinesSink(output, withHeaders: false);
         using var cancel = new CancellationTokenSource();
         SegmentBatch large = SegmentBatches.Numbered(0, 1, 1 << 20);
         Task stuck = client.ProduceAsync(large, cancel.Token).AsTask();
@@ -149,7 +156,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         await reader.ReadExactlyAsync(read.AsMemory(0, 1)); // it is in the middle of it
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stuck);
-        await sink.DisposeAsync();
+        output.Dispose();
         await reader.ReadExactlyAsync(read.AsMemory(1)); // lets the abandoned write end
         Assert.Equal(large.Bytes.ToArray(), read);
     }
@@ -160,9 +167,9 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         Task<FileStream> opening = Task.Run(() => new FileStream(pipe, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0));
-        JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
+        using IAppendLines output = await OpenAsync(pipe);
         await using FileStream reader = await opening;
-        await using JsonLinesClient client = sink.CreateClient();
+        await using var client = new JsonLinesSink(output, withHeaders: false);
         using var cancel = new CancellationTokenSource();
         SegmentBatch batch = SegmentBatches.Numbered(0, 300, 6000); // each line more than a pipe takes at once
         Task writing = client.ProduceAsync(batch, cancel.Token).AsTask();
@@ -170,7 +177,7 @@ public sealed class JsonLinesSinkTests : IDisposable
         read.WriteByte((byte)reader.ReadByte());
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
-        Task<bool> finishing = sink.FinishAsync(default).AsTask();
+        Task<bool> finishing = FinishAsync();
         await reader.CopyToAsync(read);
         Assert.True(await finishing);
 
@@ -178,6 +185,13 @@ public sealed class JsonLinesSinkTests : IDisposable
         Assert.InRange(written.Length, 1, batch.Length - 1);
         Assert.Equal((byte)'\n', written[^1]);
         Assert.Equal(batch.Bytes[..written.Length].ToArray(), written);
+
+        async Task<bool> FinishAsync()
+        {
+            bool isWhole = await output.FinishAsync(default);
+            output.Dispose();
+            return isWhole;
+        }
     }
 
     [Fact]
@@ -186,14 +200,14 @@ public sealed class JsonLinesSinkTests : IDisposable
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
         await using var reader = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default);
-        await using JsonLinesClient client = sink.CreateClient();
+        using IAppendLines output = await OpenAsync(pipe);
+        await using var client = new JsonLinesSink(output, withHeaders: false);
         using var cancel = new CancellationTokenSource();
         Task stuck = client.ProduceAsync(SegmentBatches.Numbered(0, 1, 1 << 20), cancel.Token).AsTask();
         Assert.NotEqual(-1, reader.ReadByte());
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stuck);
-        Assert.False(await sink.FinishAsync(new CancellationToken(canceled: true)));
+        Assert.False(await output.FinishAsync(new CancellationToken(canceled: true)));
     }
 
     [Fact]
@@ -216,8 +230,8 @@ public sealed class JsonLinesSinkTests : IDisposable
         {
             string path = Path.Combine(disk, "out");
             await File.WriteAllBytesAsync(Path.Combine(disk, "other"), new byte[30_000]);
-            await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, ExistingContent.Refuse, withHeaders: false, default);
-            await using JsonLinesClient client = sink.CreateClient();
+            using IAppendLines output = await OpenAsync(path);
+            await using var client = new JsonLinesSink(output, withHeaders: false);
             SegmentBatch small = SegmentBatches.Numbered(0, 2, 1000);
             SegmentBatch large = SegmentBatches.Numbered(2, 1, 50_000);
             await client.ProduceAsync(small, default);
@@ -242,10 +256,10 @@ public sealed class JsonLinesSinkTests : IDisposable
     {
         string pipe = _folder.File("pipe");
         await RunAsync("mkfifo", pipe);
-        Task<JsonLinesSink> opening = JsonLinesSink.OpenAsync(pipe, ExistingContent.Refuse, withHeaders: false, default).AsTask();
+        Task<IAppendLines> opening = OpenAsync(pipe);
         await new FileStream(pipe, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0).DisposeAsync();
-        await using JsonLinesSink sink = await opening;
-        await using JsonLinesClient client = sink.CreateClient();
+        using IAppendLines output = await opening;
+        await using var client = new JsonLinesSink(output, withHeaders: false);
         SinkException failure = await Assert.ThrowsAsync<SinkException>(() => client.ProduceAsync(SegmentBatches.Numbered(0, 1, 10), default).AsTask());
         Assert.Contains(pipe, failure.Message, StringComparison.Ordinal);
     }
@@ -259,6 +273,8 @@ public sealed class JsonLinesSinkTests : IDisposable
         Assert.Contains(inside, message, StringComparison.Ordinal);
         Assert.Contains("directory does not exist", message, StringComparison.Ordinal);
     }
+
+    private Task<IAppendLines> OpenAsync(string path) => OutputPath.OpenAsync(path, ExistingContent.Refuse, _control, TimeProvider.System, default).AsTask();
 
     private static int NumberOf(string line)
     {
@@ -274,8 +290,10 @@ public sealed class JsonLinesSinkTests : IDisposable
 
     private static async Task ProduceAsync(string path, bool overwrite, bool withHeaders, params SegmentBatch[] batches)
     {
-        await using JsonLinesSink sink = await JsonLinesSink.OpenAsync(path, overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse, withHeaders, default);
-        await using JsonLinesClient client = sink.CreateClient();
+        using var control = new ControlBlock(workers: 1, shards: 1);
+        ExistingContent existing = overwrite ? ExistingContent.Overwrite : ExistingContent.Refuse;
+        using IAppendLines output = await OutputPath.OpenAsync(path, existing, control, TimeProvider.System, default);
+        await using var client = new JsonLinesSink(output, withHeaders);
         foreach (SegmentBatch batch in batches) await client.ProduceAsync(batch, default);
     }
 

@@ -18,14 +18,17 @@ public sealed class JsonLinesSourceTests : IDisposable
     public static TheoryData<string, string[]> Contents => new()
     {
         { "", [] },
-        { "\n", [""] },
+        { "\n", [] },
+        { " \t\r\n", [] },
+        { "\uFEFFa\n\uFEFFb\n\uFEFF\nc", ["a", "b", "", "c"] },
+        { " \r\na\n \n\n b \n", ["", "a", "", "", " b "] },
         { "a", ["a"] },
         { "a\n", ["a"] },
         { "a\nb", ["a", "b"] },
         { "a\r\nb\r\n", ["a", "b"] },
-        { "a\r\r\n\r\n", ["a\r", ""] },
+        { "a\r\r\n\r\n", ["a\r"] },
         { "a\rb\n", ["a\rb"] },
-        { "\n\na\n\n", ["", "", "a", ""] },
+        { "\n\na\n\n", ["", "", "a"] },
         { "a\u2028b\u0085c\vd\n", ["a\u2028b\u0085c\vd"] },
         { "ab\r", ["ab"] },
         { "{\"a\":1}\n{\"b\":\"é\"}\n", ["{\"a\":1}", "{\"b\":\"é\"}"] },
@@ -57,7 +60,7 @@ public sealed class JsonLinesSourceTests : IDisposable
                 _ => Encoding.UTF8.GetBytes(content),
             };
             string[] read = await ReadAllAsync(Write("random", bytes), random.Next(2, 500));
-            Assert.True(lines.SequenceEqual(read), $"seed {seed}");
+            Assert.True(lines.AsSpan().TrimEnd("").SequenceEqual(read), $"seed {seed}");
         }
     }
 
@@ -221,6 +224,51 @@ public sealed class JsonLinesSourceTests : IDisposable
         Assert.Equal(50_000, (await reading).Length);
     }
 
+    public static TheoryData<byte[], string> OtherForms => new()
+    {
+        { [0x28, 0xB5, 0x2F, 0xFD, 0x24, 10, 13, 10, 0], "zstd" },
+        { [0xFD, .. "7zXZ"u8, 0, 10, 4], "xz" },
+        { [.. "BZh91AY&SY"u8, 10], "bzip2" },
+        { [.. "PK\u0003\u0004\n"u8], "zip" },
+        { [.. Encoding.Unicode.Preamble, .. Encoding.Unicode.GetBytes("{\"a\":1}\n")], "UTF-16" },
+        { Encoding.BigEndianUnicode.GetBytes("{\"a\":1}\n"), "UTF-16" },
+        { [.. Encoding.UTF32.Preamble, .. Encoding.UTF32.GetBytes("{}\n")], "UTF-32" },
+        { [.. new byte[257].Select(_ => (byte)'n'), .. "ustar\0"u8], "tar" },
+        { "PAR1\n"u8.ToArray(), "Parquet" },
+    };
+
+    [Theory]
+    [MemberData(nameof(OtherForms))]
+    public async Task What_no_JSON_begins_with_is_named_and_nothing_of_it_is_read(byte[] begin, string named)
+    {
+        foreach (byte[] bytes in (byte[][])[begin, [.. begin, .. Enumerable.Repeat((byte)'\n', 100_000)], GzipOf(begin)])
+        {
+            var read = new List<string>();
+            SourceException failure = await Assert.ThrowsAsync<SourceException>(() => ReadIntoAsync(Write("other", bytes), read, 700));
+            Assert.Contains($"looks like ", failure.Message, StringComparison.Ordinal);
+            Assert.Contains(named, failure.Message, StringComparison.Ordinal);
+            Assert.Empty(read);
+        }
+    }
+
+    [Theory]
+    [InlineData("[{\"a\":1}]", "JSON array")]
+    [InlineData("\uFEFF \n[\n", "JSON array")]
+    [InlineData("{\n  \"a\": 1\n}\n", "several lines")]
+    [InlineData("{\"a\":\n1}\n", "several lines")]
+    [InlineData("a,b\n1,2\n", "text that is not JSON")]
+    [InlineData("\u007fELF\u0001\n", "binary")]
+    [InlineData("{\"a\":1}\n", null)]
+    [InlineData("{\"a\":1", null)]
+    [InlineData("", null)]
+    public async Task What_may_be_another_form_is_read_as_lines_and_named_in_case_they_are_of_no_use(string content, string? named)
+    {
+        await using JsonLinesSource source = await JsonLinesSource.OpenAsync(Write("other", Encoding.UTF8.GetBytes(content)), default);
+        Assert.Equal(content.Length > 0, await source.ReadAsync(new InputBlock(64), default));
+        if (named is null) Assert.Null(source.LooksLike);
+        else Assert.Contains(named, source.LooksLike, StringComparison.Ordinal);
+    }
+
     private static async Task<SourceException> FailureAsync(string path) =>
         await Assert.ThrowsAsync<SourceException>(async () => await (await JsonLinesSource.OpenAsync(path, default)).DisposeAsync());
 
@@ -230,10 +278,12 @@ public sealed class JsonLinesSourceTests : IDisposable
         return _folder.File(name);
     }
 
-    private static byte[] Gzip(string content)
+    private static byte[] Gzip(string content) => GzipOf(Encoding.UTF8.GetBytes(content));
+
+    private static byte[] GzipOf(byte[] content)
     {
         using var compressed = new MemoryStream();
-        using (var gzip = new GZipStream(compressed, CompressionLevel.Optimal, leaveOpen: true)) gzip.Write(Encoding.UTF8.GetBytes(content));
+        using (var gzip = new GZipStream(compressed, CompressionLevel.Optimal, leaveOpen: true)) gzip.Write(content);
         // The platform writes nothing at all for nothing.
         return compressed.Length > 0 ? compressed.ToArray() : [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     }
@@ -253,6 +303,7 @@ public sealed class JsonLinesSourceTests : IDisposable
             Assert.Null(block.Shard);
             foreach (InputMessage message in block.Messages)
             {
+                while (lines.Count + 1 < message.SourceOffset) lines.Add(""); // blank ones were passed over, and count
                 lines.Add(Encoding.UTF8.GetString(block.BytesOf(message)));
                 Assert.Equal(lines.Count, message.SourceOffset);
                 Assert.Equal(InputMessage.NoTimestamp, message.TimestampMs);

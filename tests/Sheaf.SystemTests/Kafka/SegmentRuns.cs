@@ -248,6 +248,59 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         KafkaRun.AssertRight(await run.VerifyAsync());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task From_a_topic_to_a_file_a_run_goes_on_after_a_stop_and_after_a_kill(bool withRedis)
+    {
+        const int Traces = 40;
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, withRedis: withRedis);
+        string output = Path.Combine(run.Folder, "segments.jsonl");
+        string[] words = ["--output", output, "--max-poll-interval-ms", "6000"]; // and the session is no longer
+        var spans = new List<string>();
+
+        SheafProcess first = run.Start(words);
+        await ProduceAsync();
+        await ProduceAsync();
+        await HasLinesAsync(Traces);
+        await KafkaRun.StopAsync(first);
+
+        Ended refused = await run.Start(words).EndAsync();
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains("--resume", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--overwrite", refused.Error, StringComparison.Ordinal);
+
+        SheafProcess second = run.Start([.. words, "--resume"]);
+        await ProduceAsync();
+        await HasLinesAsync(2 * Traces);
+        await second.SignalAsync(HostedWorkers.Kill);
+        await second.EndAsync();
+        await File.AppendAllTextAsync(output, "{\"spans\":[{\"torn");
+
+        SheafProcess third = run.Start([.. words, "--resume"]);
+        await run.LetTimePassAsync();
+        await HasLinesAsync(3 * Traces);
+        await KafkaRun.StopAsync(third);
+        var verifier = new RunVerifier();
+        await verifier.ReadSpansAsync(StreamOf(spans), default);
+        await verifier.ReadSegmentsAsync(StreamOf(File.ReadLines(output).Where(line => !line.Contains("\"project_id\":99,", StringComparison.Ordinal))), default);
+        verifier.Finish();
+        KafkaRun.AssertRight(verifier);
+        Assert.Equal(3 * Traces, verifier.Messages);
+
+        async Task ProduceAsync()
+        {
+            string[] more = KafkaRun.Traces(spans.Count / 5, Traces);
+            await run.ProduceAsync(more, second: 60 * spans.Count / (5 * Traces));
+            spans.AddRange(more);
+        }
+
+        Task HasLinesAsync(int traces) => Eventually.TrueAsync(
+            () => File.Exists(output) && File.ReadLines(output).Where(line => line.EndsWith('}')).Distinct().Count() >= traces, $"{traces} segments");
+
+        static MemoryStream StreamOf(IEnumerable<string> lines) => new(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))));
+    }
+
     [RealBrokerFact("it creates topics by itself")]
     public async Task A_topic_that_is_not_there_is_refused_with_the_way_out()
     {

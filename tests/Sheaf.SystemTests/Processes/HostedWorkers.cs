@@ -19,12 +19,13 @@ internal sealed partial class HostedWorkers : IAsyncDisposable
     private readonly TempFolder _folder = new();
     private readonly List<IWorkerHandle> _started = [];
     private readonly MetricRecorder _recorder;
+    private readonly OutputFile _output;
 
     public HostedWorkers(WorkerCommandLine command, string address = "test:10", string faults = "")
     {
         Control = ControlBlock.CreateShared(workers: 2, shards: 2);
         _recorder = new MetricRecorder(Metrics);
-        SharedOutputFile.Prepare(Output, ExistingContent.Refuse, Control);
+        _output = OutputFile.Begin(Output, ExistingContent.Refuse, Control, TimeProvider.System);
         WorkerAssignment Assign(WorkerShards worker) => new()
         {
             ControlBlock = Control.SharedPath!,
@@ -117,6 +118,7 @@ internal sealed partial class HostedWorkers : IAsyncDisposable
         foreach (IWorkerHandle handle in _started) await handle.EndAsync();
         _recorder.Dispose();
         Metrics.Dispose();
+        _output.Dispose();
         Control.Dispose();
         _folder.Dispose();
     }

@@ -67,6 +67,14 @@ public abstract partial class ProcessTest : IDisposable
         return await sheaf.EndAsync();
     }
 
+    /// <summary>A script of the shell, to its end; <c>"$@"</c> in it are the words.</summary>
+    private protected async Task<Ended> ShellAsync(string script, params string[] words)
+    {
+        await using SheafProcess shell = SheafProcess.StartProgram(Folder, NoVariables, "sh", ["-c", script, "sh", .. words]);
+        shell.In.Close();
+        return await shell.EndAsync();
+    }
+
     /// <summary><c>dev verify</c> finds no problem.</summary>
     private protected async Task VerifyAsync(params string[] words)
     {

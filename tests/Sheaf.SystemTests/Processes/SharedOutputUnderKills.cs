@@ -25,7 +25,7 @@ public sealed class SharedOutputUnderKills : IDisposable
         var chance = new Random(seed);
         string output = _folder.File("out");
         using ControlBlock control = ControlBlock.CreateShared(Writers, shards: 1);
-        SharedOutputFile.Prepare(output, ExistingContent.Refuse, control);
+        using OutputFile file = OutputFile.Begin(output, ExistingContent.Refuse, control, TimeProvider.System);
 
         var acknowledged = new ConcurrentDictionary<string, List<int>>();
         var writers = new Writer[Writers];
@@ -42,7 +42,7 @@ public sealed class SharedOutputUnderKills : IDisposable
         }
         foreach (Writer writer in writers) await writer.KillAsync();
 
-        using (SharedOutputFile file = SharedOutputFile.Open(output, control, TimeProvider.System)) await file.FinishAsync(default);
+        await file.FinishAsync(default);
         Assert.Equal(control.Run.OutputLength, new FileInfo(output).Length);
 
         var found = new HashSet<string>();

@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using System.Text;
 
 namespace Sheaf.SystemTests.Processes;
 
@@ -50,8 +51,8 @@ public sealed class UnusableFiles : ProcessTest
         (string[] Words, int ExitCode, string[] Told)[] cases =
         [
             (["--input", "secret", "--output", "/dev/null", "--dead-letter", "stop"], 1, ["secret may not be read"]),
-            (["--input", "spans", "--output", "locked", "--dead-letter", "stop"], 2, ["locked cannot be written"]),
-            (["--input", "spans", "--output", "closed/out", "--dead-letter", "stop"], 2, ["closed/out cannot be written"]),
+            (["--input", "spans", "--output", "locked", "--dead-letter", "stop"], 2, ["--output: 'locked' cannot be written: Permission denied"]),
+            (["--input", "spans", "--output", "closed/out", "--dead-letter", "stop"], 2, ["--output: 'closed/out' cannot be created in"]),
             (["--input", "spans", "--output", "/dev/null", "--dead-letter", "file:locked"], 2, ["--dead-letter", "'locked' cannot be written: Permission denied"]),
             (["--input", "spans", "--output", "/dev/null", "--dead-letter", "file:closed/dead"], 2, ["--dead-letter", "'closed/dead' cannot be created", "Permission denied"]),
         ];
@@ -61,6 +62,62 @@ public sealed class UnusableFiles : ProcessTest
             Assert.True(exitCode == run.ExitCode, $"exit code {run.ExitCode}\n{run.Error}");
             foreach (string part in told) Assert.Contains(part, run.Error, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task No_two_of_input_output_and_dead_letters_can_be_one_file_by_any_name()
+    {
+        string content = Encoding.UTF8.GetString(await File.ReadAllBytesAsync(Sample));
+        Directory.CreateDirectory(PathOf("folder"));
+        Write("folder/spans", content);
+        File.CreateSymbolicLink(PathOf("linked"), PathOf("folder"));
+        File.CreateSymbolicLink(PathOf("link"), PathOf("linked/spans"));
+        File.CreateSymbolicLink(PathOf("to-missing"), PathOf("linked/missing"));
+        await ShellAsync("ln folder/spans hard");
+        string[] names = ["linked/spans", "link", "hard"];
+        foreach (string name in names)
+        {
+            await RefusedAsync(["--input", "folder/spans", "--output", name, "--overwrite"], $"--output: '{name}' is the file of --input too");
+            await RefusedAsync(["--input", "folder/spans", "--output", "out", "--dead-letter", $"file:{name}"], $"is the file of --input too");
+            await RefusedAsync(["--input", Sample, "--output", "folder/spans", "--overwrite", "--dead-letter", $"file:{name}"], $"is the file of --output too");
+        }
+        // Files that are not there yet.
+        foreach (string name in (string[])["linked/missing", "to-missing"])
+            await RefusedAsync(["--input", Sample, "--output", "folder/missing", "--dead-letter", $"file:{name}"], $"is the file of --output too");
+        Assert.Equal(content, await File.ReadAllTextAsync(PathOf("folder/spans")));
+        Assert.False(File.Exists(PathOf("folder/missing")));
+    }
+
+    [Fact]
+    public async Task A_standard_stream_that_is_one_of_the_files_is_told()
+    {
+        byte[] content = await File.ReadAllBytesAsync(Sample);
+        (string Words, string Redirection, string Told)[] cases =
+        [
+            ("--input - --output spans --overwrite", "<spans", "--output: 'spans' is the file of --input too"),
+            ("--input /dev/stdin --output spans --overwrite", "<spans", "--output: 'spans' is the file of --input too"),
+            ("--input spans --output -", ">>spans", "--output: '-' is the file of --input too"),
+            ("--input spans --output /dev/stdout --resume --buffer redis://localhost:1", ">>spans", "--output: '/dev/stdout' is the file of --input too"),
+            ("--input spans --output - --dead-letter file:out", ">out", "is the file of --output too"),
+        ];
+        foreach ((string words, string redirection, string told) in cases)
+        {
+            Write("spans", content);
+            Ended run = await ShellAsync($"\"$@\" process-spans {words} {redirection}", "dotnet", SheafProcess.Executable);
+            Assert.Equal(2, run.ExitCode);
+            Assert.Contains(told, run.Error, StringComparison.Ordinal);
+            Assert.Equal(content, await File.ReadAllBytesAsync(PathOf("spans")));
+        }
+        Ended mixed = await ShellAsync("\"$@\" process-spans --input spans --output out --overwrite 2>>out", "dotnet", SheafProcess.Executable);
+        Assert.Equal(2, mixed.ExitCode);
+        Assert.Contains("'out' is the file that standard error goes to", await File.ReadAllTextAsync(PathOf("out")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Devices_may_serve_several()
+    {
+        Ended run = await RunAsync("--input", "/dev/null", "--output", "/dev/null", "--dead-letter", "file:/dev/null");
+        run.AssertEnded(0);
     }
 
     private async Task RefusedAsync(string[] words, params string[] told)

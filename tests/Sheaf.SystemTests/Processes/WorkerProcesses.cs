@@ -146,15 +146,15 @@ public sealed class WorkerProcesses : ProcessTest
     public async Task A_worker_that_waits_for_its_turn_lives_and_is_behind()
     {
         await using var workers = new HostedWorkers(HostedWorkers.TestWorker);
-        using SharedOutputFile ours = SharedOutputFile.Open(workers.Output, workers.Control, TimeProvider.System);
-        await ours.LockAsync(default);
+        using OutputFile ours = OutputFile.Join(workers.Output, workers.Control, TimeProvider.System);
+        await ours.TakeTurnAsync(default);
         await workers.StartHealthyAsync();
         workers.LetTimePass();
         await Eventually.TrueAsync(() => workers.Control.Worker(1).BackpressureSince != 0, "a worker that is behind");
         long heartbeat = workers.Control.Worker(1).Heartbeat;
         await Eventually.TrueAsync(() => workers.Control.Worker(1).Heartbeat != heartbeat, "a sign of life");
         Assert.Equal(0, workers.Control.Run.OutputLength);
-        ours.Unlock();
+        ours.EndTurn();
         await Eventually.TrueAsync(() => workers.Control.Shard(new ShardId(1)).ProducedSpans == 10, "its turn");
     }
 

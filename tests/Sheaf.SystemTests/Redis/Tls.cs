@@ -53,6 +53,41 @@ public sealed class Tls : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task An_authority_that_is_renewed_together_with_its_file_is_trusted_at_the_next_connection()
+    {
+        using var certificates = new TestCertificates();
+        using var folder = new TempFolder();
+        string ca = folder.File("ca.pem");
+        File.Copy(certificates.CaFile, ca);
+        await using RedisServer server = await RedisServer.StartAsync(new RedisServerOptions { Listening = RedisListening.Tls, Certificates = certificates });
+        await using RedisClient client = await RespTest.ConnectAsync($"rediss://localhost:{server.Port}?ca={ca}");
+
+        File.Copy(_others.CaFile, ca, overwrite: true);
+        File.Copy(_others.CaFile, certificates.CaFile, overwrite: true);
+        File.Copy(_others.ServerCertificateFile, certificates.ServerCertificateFile, overwrite: true);
+        File.Copy(_others.ServerKeyFile, certificates.ServerKeyFile, overwrite: true);
+        await AnswersAsync();
+        await File.WriteAllTextAsync(ca, "it is just being written");
+        await AnswersAsync();
+
+        async Task AnswersAsync()
+        {
+            await server.RestartAsync();
+            await Eventually.TrueAsync(async () =>
+            {
+                try
+                {
+                    return (await client.AskAsync("PING")).Text();
+                }
+                catch (RedisUnavailableException)
+                {
+                    return ""; // the connection that the restart has cost
+                }
+            }, answer => answer == "PONG", "an answer");
+        }
+    }
+
+    [Fact]
     public async Task A_client_certificate_opens_the_door()
     {
         string address = $"{_strict.Uri}&cert={Uri.EscapeDataString(_certificates.ClientCertificateFile)}&key={Uri.EscapeDataString(_certificates.ClientKeyFile)}";

@@ -30,12 +30,24 @@ public class FileSource
     [InlineData("{ \"shards\": null }", "--shards: null is not an integer from 1 to 1024 ", "(sheaf.json, line 1)")]
     [InlineData("{ \"shards\": 1,\n \"shards\": 2 }", "--shards: is given twice, first in line 1 ", "(sheaf.json, line 2)")]
     [InlineData("{ \"Shards\": 1 }", "\"Shards\": there is no such option; did you mean shards? ", "(sheaf.json, line 1)")]
+    [InlineData("{ \"shards\": 1,\n\"output\": \"a\\ud800b\" }", "--output: text with half a surrogate pair (\\ud800 to \\udfff alone) is not ", "(sheaf.json, line 2)")]
+    [InlineData("{ \"a\\udc00\": [1, {}], \"shards\": 1 }", "sheaf.json: a name of an option is text with half a surrogate pair ", "(sheaf.json, line 1)")]
+    [InlineData("{ \"drop-traces\": [\"\\ud800\"] }", "--drop-traces: a list with text with half a surrogate pair ", "(sheaf.json, line 1)")]
     [InlineData("{ \"config\": \"other.json\" }", "\"config\": there is no such option", "(sheaf.json, line 1)")]
     public void A_fault_has_its_line(string text, string start, string end)
     {
         string fault = Fault(text);
         Assert.StartsWith(start, fault, StringComparison.Ordinal);
         Assert.EndsWith(end, fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_not_UTF_8_is_a_fault_with_its_line()
+    {
+        byte[] text = [.. "{ \"shards\": 1,\n\"output\": \"caf"u8, 0xE9, .. "\" }"u8];
+        Assert.Equal(
+            "sheaf.json: is not UTF-8 text: byte 32 is none of it; save it as UTF-8 (sheaf.json, line 2)",
+            Assert.Single(FileLayer.Read("sheaf.json", text).Faults).ToString());
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Sheaf.Files;
 using Sheaf.Configuration;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
@@ -30,7 +31,7 @@ public sealed class PlanBinding : IDisposable
                 Output = "-",
                 InputFormat = SpanFormat.SentryJson,
                 Delivery = DeliveryGuarantee.AtLeastOnce,
-                Overwrite = false,
+                ExistingOutput = ExistingContent.Refuse,
                 WithHeaders = false,
                 MaxMessageBytes = 64 << 20,
                 Rules = new SegmentRules(60_000, 10_000, 600_000, 10 << 20),
@@ -85,7 +86,7 @@ public sealed class PlanBinding : IDisposable
                 Output = output,
                 InputFormat = SpanFormat.SentryJson,
                 Delivery = DeliveryGuarantee.AtLeastOnce,
-                Overwrite = true,
+                ExistingOutput = ExistingContent.Overwrite,
                 WithHeaders = true,
                 MaxMessageBytes = 2048,
                 Rules = new SegmentRules(300_000, 1_500, 0, 1 << 20),

@@ -102,6 +102,23 @@ public sealed class Reload : IDisposable
         Assert.Equal(6, live.Current.MaxFlushSegments);
     }
 
+    [Theory]
+    [InlineData("{ \"output\": \"\\ud800\" }", false)]
+    [InlineData("{ \"output\": \"é\" }", true)]
+    public void A_file_that_is_no_text_keeps_the_old_values_and_the_watch_goes_on(string file, bool asLatin1)
+    {
+        (ConfigurationWatcher watcher, LivePlan live) = Start("""{ "max-flush-segments": 5 }""");
+        string path = _folder.PathOf("sheaf.json");
+        File.WriteAllBytes(path, asLatin1 ? System.Text.Encoding.Latin1.GetBytes(file) : System.Text.Encoding.UTF8.GetBytes(file));
+        watcher.Look();
+        watcher.Look();
+        Assert.Equal(5, live.Current.MaxFlushSegments);
+        Assert.Contains("error test 3001: ", Assert.Single(Logged()), StringComparison.Ordinal);
+        _folder.Write("sheaf.json", """{ "max-flush-segments": 6 }""");
+        watcher.Look();
+        Assert.Equal(6, live.Current.MaxFlushSegments);
+    }
+
     [Fact]
     public void A_file_that_is_gone_keeps_the_old_values()
     {

@@ -42,6 +42,8 @@ public sealed class ControlBlockLayout : IDisposable
         run.LogLevel = 104;
         run.MeasuresMessages = true;
         run.OutputLength = 106;
+        run.OutputReach = 107;
+        run.OutputInode = 108;
         WorkerCells worker = _block.Worker(1);
         worker.Command = WorkerCommand.Stop;
         worker.Heartbeat = 201;
@@ -72,7 +74,7 @@ public sealed class ControlBlockLayout : IDisposable
         shard.LeaptMs = 422;
 
         long[] cells = Cells();
-        Assert.Equal([103, 104, 1, 106], cells[3..7]);
+        Assert.Equal([103, 104, 1, 106, 107, 108], cells[3..9]);
         Assert.Equal([2, 201, 7, 203, 204, 205], cells[Worker1..(Worker1 + 6)]);
         Assert.Equal([400, .. Enumerable.Range(401, 5).Select(n => (long)n), .. Enumerable.Range(406, 10).Select(n => (long)n)], cells[Shard2..(Shard2 + 16)]);
         Assert.Equal([416, 1, 418, 419, 420, 421, 422], cells[(Shard2 + 16)..(Shard2 + 23)]);

@@ -44,7 +44,7 @@ public sealed class FailingOutputsOfWorkers : RedisRunTest
         File.WriteAllText(PathOf("out.jsonl"), "");
         Ended run = await FeedToEndAsync(sheaf, rest, 40_000);
         run.AssertEnded(1);
-        Assert.Contains("somebody else has cut or replaced it", run.Summary.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Contains("something else has cut or replaced it", run.Summary.GetProperty("reason").GetString(), StringComparison.Ordinal);
         Assert.Equal(0, RestartsSaid(run.Error));
         Assert.NotEqual(0, run.Count("buffered"));
     }
