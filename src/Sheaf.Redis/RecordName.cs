@@ -156,7 +156,8 @@ internal static class RecordName
             span.PayloadHash = BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8));
             span.PayloadLength = ReadLength();
             span.Edits = new PayloadEdits(ReadLength(), ReadLength(), (IsSegmentForm)((flags >> 3) & 3), (SegmentIdForm)(flags >> 5), (flags & 4) != 0);
-            if (span.Edits.SegmentId > SegmentIdForm.WithoutValue || _payloadEnd + span.PayloadLength > int.MaxValue) throw Broken(_name);
+            bool isKnownForm = span.Edits.SegmentId <= SegmentIdForm.WithoutValue;
+            if (!isKnownForm || _payloadEnd + span.PayloadLength > int.MaxValue) throw Broken(_name);
             payloadStart = (int)_payloadEnd;
             _payloadEnd += span.PayloadLength;
             return true;

@@ -90,7 +90,8 @@ public static class ReferenceEdits
         {
             bool isValue = reader.ValueTextEquals("value");
             reader.Read();
-            if (isValue) hasValue = !(reader.TokenType == JsonTokenType.Null || (reader.TokenType == JsonTokenType.String && reader.ValueSpan.IsEmpty));
+            bool isEmptyText = reader.TokenType == JsonTokenType.String && reader.GetString() == "";
+            if (isValue) hasValue = reader.TokenType != JsonTokenType.Null && !isEmptyText;
             reader.Skip();
         }
         return hasValue;

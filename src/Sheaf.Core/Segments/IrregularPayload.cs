@@ -10,8 +10,9 @@ namespace Sheaf.Segments;
 internal readonly record struct PayloadEdit(int At, int Cut, IsSegmentForm IsSegment, SegmentIdForm? SegmentId);
 
 /// <summary>
-/// The slow way to the edits of rule 5, for payloads whose keys occur more than once or whose segment id is an object without a value: every
-/// occurrence is edited, so that readers of the first one and readers of the last one see the same. Used again: one thread at a time.
+/// The slow way to the edits of rule 5, for payloads whose keys occur more than once or whose segment id is an object without a
+/// value: every occurrence is edited, so that readers of the first one and readers of the last one see the same. Used again: one
+/// thread at a time.
 /// </summary>
 internal sealed class IrregularPayload
 {
@@ -91,7 +92,7 @@ internal sealed class IrregularPayload
         if (!found) AddSegmentId(inside, 0, empty ? SegmentIdForm.AttributesEmpty : SegmentIdForm.Absent);
     }
 
-    /// <summary>Whether the segment id at which the reader is has a value: of two, the last. Leaves the reader at its end.</summary>
+    /// <summary>Whether the segment id at the reader's place has a value (of two, the last). Moves to its end.</summary>
     private static bool HasValue(ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -104,7 +105,8 @@ internal sealed class IrregularPayload
         {
             bool isValue = KeyIs(reader.ValueSpan, "value"u8);
             reader.Read();
-            if (isValue) hasValue = reader.TokenType != JsonTokenType.Null && (reader.TokenType != JsonTokenType.String || !reader.ValueSpan.IsEmpty);
+            bool isEmpty = reader.TokenType == JsonTokenType.String && reader.ValueSpan.IsEmpty;
+            if (isValue) hasValue = !isEmpty && reader.TokenType != JsonTokenType.Null;
             reader.Skip();
         }
         return hasValue;

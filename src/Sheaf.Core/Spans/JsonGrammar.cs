@@ -4,8 +4,8 @@ using System.Text;
 namespace Sheaf.Spans;
 
 /// <summary>
-/// The grammar of JSON (RFC 8259) and what strict readers refuse besides, written to be read: one byte after the other, and the first
-/// fault with its place. The parser proper is faster and only says yes or no; this says why not. One use per text.
+/// The grammar of JSON (RFC 8259) and what strict readers refuse besides, written to be read: one byte after the other, and
+/// the first fault with its place. The parser proper is faster and only says yes or no; this says why not. One use per text.
 /// </summary>
 internal ref struct JsonGrammar
 {

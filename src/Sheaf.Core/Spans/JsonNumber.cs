@@ -13,8 +13,8 @@ internal static class JsonNumber
     public const long MaxSeconds = 253_402_300_799;
 
     /// <summary>
-    /// Length of the number that begins at <paramref name="at"/>; 0 or less where there is none that a 64-bit float holds. What follows
-    /// it is the caller's to judge.
+    /// Length of the number that begins at <paramref name="at"/>; 0 or less where there is none that a 64-bit float holds.
+    /// What follows it is the caller's to judge.
     /// </summary>
     /// <param name="available">Bytes that may be read.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -109,18 +109,25 @@ internal ref struct JsonSpanFields
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void RareFields()
     {
-        if (!_walk.Value(SpanField.DownsampledRetentionDays).IsAbsent) Integer(SpanField.DownsampledRetentionDays, ushort.MaxValue);
+        JsonRange downsampled = _walk.Value(SpanField.DownsampledRetentionDays);
+        if (!downsampled.IsAbsent) Integer(SpanField.DownsampledRetentionDays, ushort.MaxValue);
         if (TryValue(SpanField.EventId, required: false, (byte)'"', out ReadOnlySpan<byte> text)
-            && CharactersOf(text[1..^1]) is < MinEventIdLength or > MaxEventIdLength) Refuse(SpanFaultKind.WrongLength, SpanField.EventId);
+            && CharactersOf(text[1..^1]) is < MinEventIdLength or > MaxEventIdLength)
+        {
+            Refuse(SpanFaultKind.WrongLength, SpanField.EventId);
+        }
         JsonRange key = _walk.Value(SpanField.KeyId);
         if (!key.IsAbsent && _walk.At(key.Start) != 'n') Integer(SpanField.KeyId, long.MaxValue);
         String(SpanField.Kind, required: false);
         if (TryValue(SpanField.Links, required: false, (byte)'[', out _)
-            && _walk.WrongElement(_walk.Value(SpanField.Links).Start) is > 0 and int wrong) Refuse(SpanFaultKind.WrongType, SpanField.Links, wrong);
+            && _walk.WrongElement(_walk.Value(SpanField.Links).Start) is > 0 and int wrong)
+        {
+            Refuse(SpanFaultKind.WrongType, SpanField.Links, wrong);
+        }
         TryValue(SpanField.Meta, required: false, (byte)'{', out _);
     }
 
-    /// <summary>Characters of a string's inside, escapes taken into account; more than an id has where it is too long to look.</summary>
+    /// <summary>Characters of a string's inside, behind the escapes; more than any id has where it is too long to look.</summary>
     private static int CharactersOf(ReadOnlySpan<byte> inside)
     {
         Span<byte> plain = stackalloc byte[4 * MaxEventIdLength];

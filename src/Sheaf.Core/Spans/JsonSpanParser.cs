@@ -3,12 +3,13 @@ using System.IO.Hashing;
 namespace Sheaf.Spans;
 
 /// <summary>
-/// Reads the fields that Sheaf needs from a span in JSON (ARCHITECTURE.md, "Input rules"), and remembers where its payload is to be edited. The whole
-/// grammar and the UTF-8 are checked, and what else strict readers of JSON refuse; nothing is allocated per span. The instance holds scratch memory: one thread at a time.
+/// Reads the fields that Sheaf needs from a span in JSON (ARCHITECTURE.md, "Input rules"), and remembers where its payload is to
+/// be edited. The whole grammar and the UTF-8 are checked, and what strict readers refuse besides; nothing is allocated per span.
+/// The instance holds scratch memory: one thread at a time.
 /// </summary>
 public sealed class JsonSpanParser : ISpanParser
 {
-    /// <summary>Deepest nesting of objects and arrays that is accepted. Strict readers stop at 1024, and the output message adds some.</summary>
+    /// <summary>Deepest nesting that is accepted. Strict readers stop at 1024 levels, and the output message adds some.</summary>
     public const int MaxDepth = 1000;
 
     /// <summary>Longest message that is accepted, in bytes: 1 GiB.</summary>

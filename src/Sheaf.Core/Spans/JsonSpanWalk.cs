@@ -130,8 +130,8 @@ internal ref struct JsonSpanWalk
     }
 
     /// <summary>
-    /// The first element that is neither an object nor null in the array at <paramref name="at"/>, whose grammar is known to be right; 0
-    /// where there is none.
+    /// The first element that is neither an object nor null in the array at <paramref name="at"/>, whose grammar is known to be
+    /// right; 0 where there is none.
     /// </summary>
     public readonly int WrongElement(int at)
     {

@@ -32,7 +32,8 @@ internal static class JsonText
     }
 
     /// <summary>Whether the escape that the text begins with is half a surrogate pair.</summary>
-    public static bool IsSurrogate(ReadOnlySpan<byte> escape) => escape[1] == 'u' && (escape[2] | 0x20) == 'd' && escape[3] >= '8';
+    public static bool IsSurrogate(ReadOnlySpan<byte> escape) =>
+        escape[1] == 'u' && (escape[2] | 0x20) == 'd' && escape[3] >= '8';
 
     /// <summary>Whether the text begins with a whole surrogate pair, as two escapes.</summary>
     public static bool IsSurrogatePair(ReadOnlySpan<byte> text) =>

@@ -37,7 +37,7 @@ public enum SegmentIdForm : byte
     /// <summary>The attribute is <c>null</c>: replace the <c>null</c> at the position.</summary>
     Null,
 
-    /// <summary>The attribute is an object without a value: replace the object at the position, whose length is not remembered.</summary>
+    /// <summary>The attribute is an object without a value: replace the object at the position, however long.</summary>
     WithoutValue,
 }
 
@@ -48,7 +48,7 @@ public enum SegmentIdForm : byte
 /// <param name="IsSegmentAt">Start of the value of <c>is_segment</c>, or where to insert the key.</param>
 /// <param name="SegmentIdAt">Position that <paramref name="SegmentId"/> speaks of.</param>
 /// <param name="Irregular">
-/// The positions cannot express the edits, since a key that matters occurs twice, or <see cref="SegmentIdForm.WithoutValue"/>: the
-/// writer scans the payload again and edits every occurrence, so that readers of the first and readers of the last one agree.
+/// The positions do not say all: a key that matters occurs twice, or <see cref="SegmentIdForm.WithoutValue"/>. The writer
+/// scans the payload again and edits every occurrence, so that readers of the first one and of the last one agree.
 /// </param>
 public readonly record struct PayloadEdits(int IsSegmentAt, int SegmentIdAt, IsSegmentForm IsSegment, SegmentIdForm SegmentId, bool Irregular);

@@ -49,7 +49,8 @@ public enum SpanFaultKind : byte
     OutOfRange,
 
     /// <summary>
-    /// Half a surrogate pair written as an escape (<c>\ud83d</c> alone). It stands for no character: strict readers refuse the whole message.
+    /// Half a surrogate pair written as an escape (<c>\ud83d</c> alone). It stands for no character: strict readers refuse
+    /// the whole message.
     /// </summary>
     LoneSurrogate,
 

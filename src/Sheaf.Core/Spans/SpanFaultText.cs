@@ -20,12 +20,14 @@ internal static class SpanFaultText
         SpanFaultKind.Truncated => $"cut off: the message ends inside a value, after {Number(message.Length)} bytes",
         SpanFaultKind.InvalidUtf8 => $"not UTF-8: {Excerpt(message, fault.Position)} at byte {Number(fault.Position)}",
         SpanFaultKind.NotAnObject => $"not an object: the message is {TypeOf(message, fault.Position)}, {Value(message, fault.Position)}",
-        SpanFaultKind.TooDeep => $"{In(fault.Field)}nested deeper than {Number(JsonSpanParser.MaxDepth)} levels at byte {Number(fault.Position)}",
+        SpanFaultKind.TooDeep =>
+            $"{In(fault.Field)}nested deeper than {Number(JsonSpanParser.MaxDepth)} levels at byte {Number(fault.Position)}",
         SpanFaultKind.LoneSurrogate =>
-            $"{In(fault.Field)}half a surrogate pair, {Excerpt(message[..Math.Min(message.Length, fault.Position + 6)], fault.Position)} "
-            + $"at byte {Number(fault.Position)}: strict readers of JSON refuse it",
+            $"{In(fault.Field)}half a surrogate pair, {Excerpt(message.Slice(fault.Position, 6), 0)} "
+            + $"at byte {Number(fault.Position)}, which strict readers of JSON refuse",
         SpanFaultKind.NumberTooLarge =>
-            $"{In(fault.Field)}a number that no 64-bit float holds ({Value(message, fault.Position)}): strict readers of JSON refuse it",
+            $"{In(fault.Field)}a number that no 64-bit float holds, {Value(message, fault.Position)}, "
+            + "which strict readers of JSON refuse",
         SpanFaultKind.TooLarge => $"{Number(message.Length)} bytes, {Number(fault.Position)} are allowed",
         SpanFaultKind.TooLargeForOutput => $"{Number(message.Length)} bytes: with is_segment and its segment's id more than the {Number(fault.Position)} bytes that the output takes of one span "
             + "(max.message.bytes of its topics, less what stands around a span)",

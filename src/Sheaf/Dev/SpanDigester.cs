@@ -88,7 +88,8 @@ internal sealed class SpanDigester
                     break;
                 case "parent_span_id":
                     parent = type == JsonTokenType.String && SpanId.TryParse(TextOf(ref reader), out SpanId id) ? id : null;
-                    typesRight &= parent is not null || type == JsonTokenType.Null || (type == JsonTokenType.String && reader.ValueSpan.IsEmpty);
+                    bool isEmpty = type == JsonTokenType.String && reader.ValueSpan.IsEmpty;
+                    typesRight &= parent is not null || type == JsonTokenType.Null || isEmpty;
                     if (parent is { Value: 0 }) parent = null;
                     break;
                 case "project_id":

@@ -159,13 +159,8 @@ public sealed class SpanFaultTests
     [InlineData("attributes", "{\"sentry\\u002esegment.id\":{ \"v\\u0061lue\" : <{}> }}", SpanField.SegmentId)]
     [InlineData("links", "[{},<5>]", SpanField.Links)]
     [InlineData("links", "[ null , <[]> ]", SpanField.Links)]
-    public void A_wrong_value_within_a_field_is_named_with_its_place(string key, string marked, SpanField field)
-    {
-        string value = marked.Replace("<", "", StringComparison.Ordinal).Replace(">", "", StringComparison.Ordinal);
-        byte[] message = new SpanMessage().With(key, value).ToBytes();
-        int at = Encoding.UTF8.GetString(message).IndexOf(value, StringComparison.Ordinal) + marked.IndexOf('<', StringComparison.Ordinal);
-        Assert.Equal(new SpanFault(SpanFaultKind.WrongType, field, at), Parsing.Refuse(message));
-    }
+    public void A_wrong_value_within_a_field_is_named_with_its_place(string key, string marked, SpanField field) =>
+        AssertRefused(SpanFaultKind.WrongType, key, marked, field);
 
     [Theory]
     [InlineData("name", "\"a<\\ud800>b\"", SpanField.Name)]
@@ -222,13 +217,13 @@ public sealed class SpanFaultTests
         AssertRefused(SpanFaultKind.TooDeep, "attributes", marked, SpanField.Attributes);
     }
 
+    /// <param name="marked">The field's value, with the place of the fault between &lt; and &gt;.</param>
     private static void AssertRefused(SpanFaultKind kind, string key, string marked, SpanField field)
     {
         string value = marked.Replace("<", "", StringComparison.Ordinal).Replace(">", "", StringComparison.Ordinal);
-        SpanMessage span = new SpanMessage().Without("attributes").With(key, value);
-        byte[] message = span.ToBytes();
-        int at = Encoding.UTF8.GetString(message).IndexOf(value, StringComparison.Ordinal) + marked.IndexOf('<', StringComparison.Ordinal);
-        Assert.Equal(new SpanFault(kind, field, at), Parsing.Refuse(message));
+        byte[] message = new SpanMessage().Without("attributes").With(key, value).ToBytes();
+        int start = Encoding.UTF8.GetString(message).IndexOf(value, StringComparison.Ordinal);
+        Assert.Equal(new SpanFault(kind, field, start + marked.IndexOf('<', StringComparison.Ordinal)), Parsing.Refuse(message));
     }
 
     [Theory]
@@ -275,8 +270,8 @@ public sealed class SpanFaultTests
     [InlineData("{\"trace_id\": null}", "trace_id: null at byte 13, needs 32 hex digits")]
     [InlineData("{}", "trace_id: missing, needs 32 hex digits")]
     [InlineData("", "empty message")]
-    [InlineData("{\"name\":\"a\\ud800b\"}", "name: half a surrogate pair, \\ud800 at byte 10: strict readers of JSON refuse it")]
-    [InlineData("{\"a\":[1e400]}", "a number that no 64-bit float holds (value 1e400 at byte 6): strict readers of JSON refuse it")]
+    [InlineData("{\"name\":\"a\\ud800b\"}", "name: half a surrogate pair, \\ud800 at byte 10, which strict readers of JSON refuse")]
+    [InlineData("{\"a\":[1e400]}", "a number that no 64-bit float holds, value 1e400 at byte 6, which strict readers of JSON refuse")]
     [InlineData("[1]", "not an object: the message is an array, value [1] at byte 0")]
     [InlineData("{\"a\":'x'}", "not JSON: 'x'} is not expected at byte 5")]
     [InlineData("{\"a\":", "cut off: the message ends inside a value, after 5 bytes")]

@@ -23,7 +23,8 @@ internal static class SpanReference
             while (reader.Read())
             {
                 if (reader.TokenType == JsonTokenType.Number && !double.IsFinite(reader.GetDouble())) return false;
-                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && Plain(ref reader) is null) return false;
+                bool isText = reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName;
+                if (isText && Plain(ref reader) is null) return false;
             }
             return isObject;
         }
@@ -39,14 +40,15 @@ internal static class SpanReference
         int brace = message.IndexOf((byte)'{');
         List<Member> members = Members(message, brace);
         Member?[] values = new Member?[Enum.GetValues<SpanField>().Length];
-        foreach (SpanField field in Enum.GetValues<SpanField>()) values[(int)field] = field == SpanField.SegmentId ? null : Last(members, field.Name());
+        foreach (SpanField field in Enum.GetValues<SpanField>().Where(field => field != SpanField.SegmentId))
+            values[(int)field] = Last(members, field.Name());
 
         TraceSpan span = default;
         foreach (SpanField field in Enum.GetValues<SpanField>()[1..])
         {
             SpanFaultKind kind = ReadField(message, field, values[(int)field], ref span);
-            if (kind == SpanFaultKind.None && field == SpanField.SegmentId && HasWrongSegmentId(message, values[(int)SpanField.Attributes]))
-                kind = SpanFaultKind.WrongType;
+            bool isWrong = field == SpanField.SegmentId && HasWrongSegmentId(message, values[(int)SpanField.Attributes]);
+            if (isWrong) kind = SpanFaultKind.WrongType;
             if (kind != SpanFaultKind.None) return (default, kind, field);
         }
 
@@ -67,7 +69,8 @@ internal static class SpanReference
             List<Member> inside = Members(message, some.Start);
             repeats |= inside.Count(m => m.Name == "sentry.segment.id") > 1;
             Member? attribute = Last(inside, "sentry.segment.id");
-            Member? value = attribute is { Type: JsonTokenType.StartObject } typed ? Last(Members(message, typed.Start), "value") : null;
+            bool isObject = attribute is { Type: JsonTokenType.StartObject };
+            Member? value = isObject ? Last(Members(message, attribute!.Value.Start), "value") : null;
             string text = value is { Type: JsonTokenType.String } given ? String(message, given) : "";
             id = attribute switch
             {
@@ -96,7 +99,7 @@ internal static class SpanReference
     private static SpanFaultKind ReadField(ReadOnlySpan<byte> message, SpanField field, Member? found, ref TraceSpan span)
     {
         if (field == SpanField.SegmentId) return SpanFaultKind.None; // with the attributes
-        bool optional = field is SpanField.ParentSpanId or SpanField.IsSegment or SpanField.Name or SpanField.Attributes or > SpanField.SegmentId;
+        bool optional = field >= SpanField.ParentSpanId;
         if (found is not { } value) return optional ? SpanFaultKind.None : SpanFaultKind.Missing;
         optional &= field != SpanField.DownsampledRetentionDays;
         if (value.Type == JsonTokenType.Null) return optional ? SpanFaultKind.None : SpanFaultKind.Null;
