@@ -17,6 +17,12 @@ namespace Sheaf;
 internal sealed partial class RunLog : IDisposable
 {
     internal static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
+    /// <summary>
+    /// Between two attempts the gate is open for a moment, and near the limit of the memory it closes and opens with every block that leaves: that is one time each, until it has
+    /// been well for so long. Less than <see cref="Outage.ToldAfter"/>, or a short one would be told.
+    /// </summary>
+    private static readonly TimeSpan Settled = TimeSpan.FromMilliseconds(600);
+
     private static readonly TimeSpan CountInterval = TimeSpan.FromSeconds(1);
 
     private readonly ProcessSpansPlan _plan;
@@ -35,7 +41,7 @@ internal sealed partial class RunLog : IDisposable
     private readonly CountWatch _deadLetters;
     private readonly Standstill[] _workers;
     private long _wasFullAt;
-    private long _wasRefusedAt;
+    private long _wasAwayAt;
     private RunSnapshot _before = new();
     private long _beforeAt;
     private long _countedAt;
@@ -61,7 +67,6 @@ internal sealed partial class RunLog : IDisposable
         _cuts = new CountWatch(time, s_earlyCuts.Length);
         _deadLetters = new CountWatch(time, Enum.GetValues<SpanFaultKind>().Length);
         _workers = new Standstill[shards.Workers.Length];
-        _wasFullAt = _wasRefusedAt = time.GetTimestamp() - (2 * time.TimestampFrequency);
         _beforeAt = _countedAt = time.GetTimestamp();
     }
 
@@ -112,17 +117,28 @@ internal sealed partial class RunLog : IDisposable
             _pausedBy |= paused;
         }
 
-        // Between two attempts the gate is open for a moment, and near the limit of the memory it closes and opens with every block that leaves: that is one time each.
-        if (paused.HasFlag(PauseReasons.BufferUnavailable)) _wasRefusedAt = _time.GetTimestamp();
-        if (paused.HasFlag(PauseReasons.BufferFull)) _wasFullAt = _time.GetTimestamp();
+        string? why = _buffer.WhyAway;
+        string? cause = why ?? (paused.HasFlag(PauseReasons.BufferUnavailable) ? _trouble.LastCause
+            : IsAnyRecovering() ? "a flusher worker cannot take its shards over (log level debug has its reasons)" : null);
+        if (cause is not null)
+        {
+            _wasAwayAt = _time.GetTimestamp();
+            _bufferOutage.Failed(cause, begun: why is null ? TimeSpan.Zero : Outage.ToldAfter);
+        }
+        else if (_time.GetElapsedTime(_wasAwayAt) >= Settled)
+        {
+            _bufferOutage.Works();
+        }
 
-        if (_buffer.WhyAway is { } why) _bufferOutage.Failed(why, begun: Outage.ToldAfter);
-        else if (_time.GetElapsedTime(_wasRefusedAt) < Outage.ToldAfter) _bufferOutage.Failed(_trouble.LastCause);
-        else if (IsAnyRecovering()) _bufferOutage.Failed("a flusher worker cannot take its shards over (log level debug has its reasons)");
-        else _bufferOutage.Works();
-
-        if (_time.GetElapsedTime(_wasFullAt) < Outage.ToldAfter) _fullBuffer.Failed(_trouble.LastFullCause ?? "it has reached its limit (--max-buffer-bytes)");
-        else _fullBuffer.Works();
+        if (paused.HasFlag(PauseReasons.BufferFull))
+        {
+            _wasFullAt = _time.GetTimestamp();
+            _fullBuffer.Failed(_trouble.LastFullCause ?? "it has reached its limit (--max-buffer-bytes)");
+        }
+        else if (_time.GetElapsedTime(_wasFullAt) >= Settled)
+        {
+            _fullBuffer.Works();
+        }
 
         if (_plan.KafkaOutput is not null) return; // its client tells by itself what is away
         TimeSpan longest = TimeSpan.Zero;

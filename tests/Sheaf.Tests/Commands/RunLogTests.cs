@@ -106,6 +106,23 @@ public sealed class RunLogTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public void What_lasts_for_less_than_a_second_is_not_told()
+    {
+        WorkerCells worker = _control.Worker(0);
+        for (int i = 0; i < 20; i++)
+        {
+            _gate.Pause(PauseReasons.BufferUnavailable | PauseReasons.BufferFull);
+            worker.Phase = i % 2 == 0 ? WorkerPhase.Recovering : WorkerPhase.Producing;
+            _log.Look();
+            _gate.Resume(PauseReasons.BufferUnavailable | PauseReasons.BufferFull);
+            worker.Phase = WorkerPhase.Waiting;
+            _clock.Advance(RunLog.LookInterval);
+            LookFor(1);
+        }
+        Assert.Empty(Told());
+    }
+
+    [Fact]
     public void A_buffer_that_takes_no_batch_and_a_worker_that_cannot_take_its_shards_over_are_one_outage()
     {
         WorkerCells worker = _control.Worker(0);
@@ -116,7 +133,7 @@ public sealed class RunLogTests : IAsyncLifetime, IDisposable
         LookFor(5);
         Assert.Equal([EventIds.BufferUnavailable], Told());
         worker.Phase = WorkerPhase.Claiming;
-        LookFor(0.25);
+        LookFor(1);
         Assert.Equal([EventIds.BufferUnavailable, EventIds.BufferAvailable], Told());
     }
 
