@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka;
@@ -8,7 +9,7 @@ namespace Sheaf.Kafka;
 /// A consumer group that has no members: of such a one an outsider may commit offsets, and of no other. One call at a time.
 /// </summary>
 /// <param name="patience">How long brokers may not answer, and members may still be there: one that was killed counts until its session times out.</param>
-public sealed class EmptyGroup(KafkaInput input, TimeSpan patience, Action<KafkaLogLine>? log, TimeProvider time)
+public sealed class EmptyGroup(KafkaInput input, TimeSpan patience, ILogger log, TimeProvider time)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan BrokerTime = TimeSpan.FromSeconds(5);
@@ -25,9 +26,29 @@ public sealed class EmptyGroup(KafkaInput input, TimeSpan patience, Action<Kafka
         },
         cancel);
 
-    /// <summary>Commits offsets, of the next message to read.</summary>
+    /// <summary>
+    /// Commits offsets, of the next message to read. Where one is of a topic that was deleted and made anew, the beginning of the new topic instead.
+    /// </summary>
     /// <inheritdoc cref="EnsureAsync" path="/exception"/>
-    public ValueTask CommitAsync(ImmutableArray<PartitionOffset> offsets, CancellationToken cancel) => InTimeAsync(consumer => consumer.Commit(offsets.AsSpan()), cancel);
+    public ValueTask CommitAsync(ImmutableArray<PartitionOffset> offsets, CancellationToken cancel) => InTimeAsync(
+        consumer =>
+        {
+            PartitionOffset[] committed = [.. Enumerable.Range(0, input.Partitions).Select(p => new PartitionOffset(p, PartitionOffset.None))];
+            KafkaError error = consumer.Committed(committed, BrokerTime);
+            if (!error.IsNone) return error;
+            GroupNote note = GroupNote.Of(committed, input.TopicId, input.Partitions);
+            PartitionOffset[] now = new PartitionOffset[offsets.Length];
+            for (int i = 0; i < now.Length; i++)
+            {
+                PartitionOffset before = committed[offsets[i].Partition];
+                error = consumer.QueryWatermarks(before.Partition, out long low, out long high, BrokerTime);
+                if (!error.IsNone) return error;
+                bool isOfAnother = before.Offset < 0 || offsets[i].Offset > high || (GroupNote.Parse(before.Metadata) is { } old && old.IsOfAnother(input.TopicId));
+                now[i] = new PartitionOffset(before.Partition, isOfAnother ? low : offsets[i].Offset, note.ToString());
+            }
+            return consumer.Commit(now);
+        },
+        cancel);
 
     private async ValueTask InTimeAsync(Func<KafkaConsumer, KafkaError> attempt, CancellationToken cancel)
     {
@@ -39,7 +60,7 @@ public sealed class EmptyGroup(KafkaInput input, TimeSpan patience, Action<Kafka
             bool hasMembers = error.Code is ErrorCodes.UnknownMember or ErrorCodes.IllegalGeneration or ErrorCodes.RebalanceInProgress;
             if (error.Kind == KafkaErrorKind.Retriable && time.GetElapsedTime(begun) < patience)
             {
-                if (hasMembers && !hasTold) log?.Invoke(new KafkaLogLine(4, "MEMBERS", $"group {input.Options.Address.Group} still has members: waiting until they have left"));
+                if (hasMembers && !hasTold) KafkaLog.HasMembers(log, input.Options.Address.Group);
                 hasTold |= hasMembers;
                 await Task.Delay(RetryPause, time, cancel);
                 continue;

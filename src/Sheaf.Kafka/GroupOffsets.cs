@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
+using Microsoft.Extensions.Logging;
 using Sheaf.Buffering;
 using Sheaf.Ingesting;
 using Sheaf.Kafka.Progress;
@@ -24,16 +25,17 @@ internal sealed class GroupOffsets : IDisposable
     private readonly KafkaInput _input;
     private readonly IShardOwner _owner;
     private readonly KafkaProgress? _progress;
-    private readonly Action<KafkaLogLine>? _log;
+    private readonly ILogger _log;
     private readonly TimeProvider _time;
     private readonly CancellationToken _givenUp;
     private readonly Dictionary<int, long> _committed = []; // of partitions that are this process's, and without progress only
+    private GroupNote? _note; // read when partitions come for the first time
     private KafkaTransactions? _transactions; // used by one commit at a time
     private Task _committing = Task.CompletedTask;
 
     /// <param name="givenUp">Ends every wait.</param>
     public GroupOffsets(
-        KafkaConsumer consumer, KafkaInput input, IShardOwner owner, KafkaProgress? progress, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken givenUp)
+        KafkaConsumer consumer, KafkaInput input, IShardOwner owner, KafkaProgress? progress, ILogger log, TimeProvider time, CancellationToken givenUp)
     {
         _consumer = consumer;
         _input = input;
@@ -63,19 +65,35 @@ internal sealed class GroupOffsets : IDisposable
             if (partition >= _input.Partitions)
             {
                 throw new SourceException(string.Create(CultureInfo.InvariantCulture,
-                    $"Kafka: {_input.Options.Address}: the topic has partition {partition} now, and had {_input.Partitions} at the start: start again, as a supervisor does by itself. Nothing is lost"));
+                    $"Kafka: {_input.Options.Address}: the topic has gained partitions: partition {partition} was assigned, and there were ")
+                    + string.Create(CultureInfo.InvariantCulture, $"{_input.Partitions} when this instance started. It hands over what it has and ends. ")
+                    + "Start it again, as a supervisor does by itself: it then has them all, and reads the new ones from their beginning");
             }
         }
         await _committing.WaitAsync(_givenUp);
         await Task.Run(PrepareProgress);
+        GroupNote note = await ReadNoteAsync();
         for (int i = 0; i < partitions.Length; i++)
         {
             int partition = partitions[i];
             StoredPosition? known = null;
             await RetryAsync(async () => known = await _owner.TakeAsync(new ShardId(partition), _givenUp));
-            if (known is null)
+            if (known is { } stored)
             {
-                PartitionOffset start = await FindStartAsync(partition);
+                try
+                {
+                    await AskAsync(() => EnsureOfThisTopic(partition, stored));
+                }
+                catch (SourceException)
+                {
+                    // What was taken and is not begun stays in the buffer, for whoever takes it next.
+                    foreach (int taken in partitions[..(i + 1)]) _owner.Forget(new ShardId(taken), wasLost: false);
+                    throw;
+                }
+            }
+            else
+            {
+                PartitionOffset start = await AskAsync(() => FindStart(partition, note));
                 committed.Add(start);
                 known = new StoredPosition(start.Offset - 1, StreamClock.NotStarted);
             }
@@ -109,10 +127,10 @@ internal sealed class GroupOffsets : IDisposable
             _committing = Task.Run(() => TryCommitProgressAsync(shards, isLast: false));
             return;
         }
-        while (_consumer.TryTakeCommitFailure(out KafkaError failure)) Tell($"offsets were not committed, the next commit makes up for it: {failure.Text}");
+        while (_consumer.TryTakeCommitFailure(out KafkaError failure)) KafkaLog.NotCommitted(_log, failure.Text);
         PartitionOffset[] offsets = Uncommitted(partitions);
         KafkaError error = _consumer.CommitLater(offsets);
-        if (!error.IsNone) Tell(error.Text);
+        if (!error.IsNone) KafkaLog.NotCommitted(_log, error.Text);
         else foreach (PartitionOffset offset in offsets) _committed[offset.Partition] = offset.Offset;
     }
 
@@ -126,7 +144,7 @@ internal sealed class GroupOffsets : IDisposable
             return;
         }
         KafkaError error = _consumer.Commit(Uncommitted(partitions));
-        if (!error.IsNone) Tell($"offsets of partitions that go elsewhere were not committed, so their new owner repeats work: {error.Text}");
+        if (!error.IsNone) KafkaLog.HandoverNotCommitted(_log, error.Text);
     }
 
     /// <summary>These partitions are gone.</summary>
@@ -168,9 +186,8 @@ internal sealed class GroupOffsets : IDisposable
         }
         catch (SheafException e) when (e is TransactionAbortedException or SinkException or ConfigurationException)
         {
-            Tell(isLast
-                ? $"how far partitions are that go elsewhere was not committed, so their new owner repeats work: {e.Message}"
-                : $"how far the buffer is was not committed, the next commit makes up for it: {e.Message}");
+            if (isLast) KafkaLog.HandoverNotCommitted(_log, e.Message);
+            else KafkaLog.NotCommitted(_log, e.Message);
             if (e is TransactionAbortedException) return;
             _transactions?.Dispose(); // another producer takes its place
             _transactions = null;
@@ -185,40 +202,90 @@ internal sealed class GroupOffsets : IDisposable
 
     private PartitionOffset[] Uncommitted(IEnumerable<int> partitions) =>
     [
-        .. partitions.Select(p => new PartitionOffset(p, _owner.ReadOnFrom(new ShardId(p)))).Where(o => o.Offset > _committed.GetValueOrDefault(o.Partition, PartitionOffset.None)),
+        .. partitions.Select(p => new PartitionOffset(p, _owner.ReadOnFrom(new ShardId(p)), _note.ToString() ?? "")).Where(o => o.Offset > _committed.GetValueOrDefault(o.Partition, PartitionOffset.None)),
     ];
 
+    /// <summary>What goes with the offsets of this group, by those that it has committed.</summary>
+    private async Task<GroupNote> ReadNoteAsync()
+    {
+        if (_note is { } known) return known;
+        GroupNote note = await AskAsync<GroupNote>(() =>
+        {
+            PartitionOffset[] committed = [.. Enumerable.Range(0, _input.Partitions).Select(p => new PartitionOffset(p, 0))];
+            return Answered(0, _consumer.Committed(committed, BrokerTime)) ? GroupNote.Of(committed, _input.TopicId, _input.Partitions) : null;
+        });
+        _note = note;
+        if (_progress is not null) _progress.Note = note;
+        return note;
+    }
+
     /// <summary>Where the group goes on in a partition of which the buffer knows nothing; null while no broker tells.</summary>
-    private PartitionOffset? FindStart(int partition)
+    private PartitionOffset? FindStart(int partition, GroupNote note)
     {
         PartitionOffset[] committed = [new(partition, 0)];
-        if (!Answered(_consumer.Committed(committed, BrokerTime))) return null;
-        if (committed[0].Offset >= 0)
+        if (!Answered(partition, _consumer.Committed(committed, BrokerTime))) return null;
+        bool isOfAnother = committed[0].Offset >= 0 && GroupNote.Parse(committed[0].Metadata) is { } old && old.IsOfAnother(_input.TopicId);
+        if (committed[0].Offset >= 0 && !isOfAnother)
         {
             // What was committed with progress waited in the memory of a process, and is read again.
             if (ProgressMark.Parse(committed[0].Metadata) is null) _owner.MissWhatWasRead(new ShardId(partition), committed[0].Offset);
             return committed[0];
         }
-        if (_input.Options.AutoOffsetReset == AutoOffsetReset.Error)
+        bool isNew = partition >= note.Partitions;
+        if (!isOfAnother && !isNew && _input.Options.AutoOffsetReset == AutoOffsetReset.Error)
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: partition {partition} has no committed offset, and --auto-offset-reset is error");
-        if (!Answered(_consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;
-        return new PartitionOffset(partition, _input.Options.AutoOffsetReset == AutoOffsetReset.Earliest ? low : high);
+        if (!Answered(partition, _consumer.QueryWatermarks(partition, out long low, out long high, BrokerTime))) return null;
+        if (isOfAnother) KafkaLog.TopicMadeAnew(_log, partition, _input.Options.Address.Topic, committed[0].Offset);
+        else if (isNew) KafkaLog.PartitionIsNew(_log, partition, _input.Options.Address.Topic, note.Partitions);
+        bool fromBeginning = isOfAnother || isNew || _input.Options.AutoOffsetReset == AutoOffsetReset.Earliest;
+        var start = new PartitionOffset(partition, fromBeginning ? low : high, note.ToString());
+        // At once: an offset that is stored without one that is committed is then a sign that the topic was made anew.
+        return _progress is not null || Answered(partition, _consumer.Commit([start])) ? start : null;
     }
 
-    private bool Answered(KafkaError error)
+    /// <summary>Makes sure that what the buffer has stored of a partition is of the topic that there is now. Null while no broker tells.</summary>
+    /// <exception cref="SourceException">It is not.</exception>
+    private bool? EnsureOfThisTopic(int partition, StoredPosition stored)
+    {
+        PartitionOffset[] committed = [new(partition, 0)];
+        if (!Answered(partition, _consumer.Committed(committed, BrokerTime))) return null;
+        string? sign = null;
+        if (committed[0].Offset < 0)
+        {
+            sign = "the group has no committed offset there";
+        }
+        else if (_input.TopicId is { } now && GroupNote.Parse(committed[0].Metadata)?.TopicId is { } then)
+        {
+            if (then != now) sign = "its committed offset is of a topic with another id";
+        }
+        else
+        {
+            // Committed by an older version, or the brokers tell no id.
+            if (!Answered(partition, _consumer.QueryWatermarks(partition, out _, out long high, BrokerTime))) return null;
+            if (stored.Offset + 1 > high) sign = string.Create(CultureInfo.InvariantCulture, $"the partition ends at {high}");
+        }
+        if (sign is null) return true;
+        KafkaAddress address = _input.Options.Address;
+        throw new SourceException(string.Create(CultureInfo.InvariantCulture,
+            $"Kafka: {address}: the buffer has stored partition {partition} up to offset {stored.Offset}, and {sign}: topic {address.Topic} was deleted and ")
+            + "made anew, or the group was deleted. Nothing is passed over: stop all instances, let out what waits of the old topic (the same command with "
+            + "--drain, once), and start again: the new topic is read from its beginning");
+    }
+
+    private bool Answered(int partition, KafkaError error)
     {
         if (error.IsNone) return true;
         if (error.Kind == KafkaErrorKind.UnknownTopic) _consumer.NoteUnknownTopic();
         else if (KafkaConsumer.NeedsAPerson(error.Kind))
             throw new SourceException($"Kafka: {_input.Options.Address}, group {_input.Options.Address.Group}: {error.Text}. {error.WayOut(_input.Options.Address.Topic)}");
-        Tell(error.Text);
+        KafkaLog.StartAwaited(_log, partition, error.Text);
         return false;
     }
 
     /// <summary>Does it again until the buffer can be reached.</summary>
     private async Task RetryAsync(Func<Task> attempt)
     {
-        while (true)
+        for (int attempts = 1; ; attempts++)
         {
             try
             {
@@ -227,20 +294,20 @@ internal sealed class GroupOffsets : IDisposable
             }
             catch (BufferUnavailableException e)
             {
-                _log?.Invoke(new KafkaLogLine(4, "BUFFER", e.Message));
+                if (attempts == 1) KafkaLog.BufferAwaited(_log, e.Message);
                 await Task.Delay(RetryPause, _time, _givenUp);
             }
         }
     }
 
-    private async Task<PartitionOffset> FindStartAsync(int partition)
+    /// <summary>Asks the brokers again until they answer.</summary>
+    private async Task<T> AskAsync<T>(Func<T?> ask)
+        where T : struct
     {
         while (true)
         {
-            if (FindStart(partition) is { } found) return found;
+            if (ask() is { } answer) return answer;
             await Task.Delay(RetryPause, _time, _givenUp);
         }
     }
-
-    private void Tell(string text) => _log?.Invoke(new KafkaLogLine(4, "OFFSETS", text));
 }

@@ -49,6 +49,9 @@ internal sealed class IdleClocks(KafkaSourceOptions options, IShardOwner owner, 
         (partition.EndSince, partition.EndedAt, partition.EndOffset) = (now, now, end.Offset);
     }
 
+    /// <summary>Whether everything of a partition that is here is read.</summary>
+    public bool IsAtEnd(int partition) => _partitions.TryGetValue(partition, out Partition? known) && known.EndSince != 0;
+
     /// <summary>Tells the owner, where it is time to.</summary>
     public void Tell()
     {

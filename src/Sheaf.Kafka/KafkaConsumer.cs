@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka;
@@ -60,7 +61,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
 
     /// <summary>Makes a consumer and lets it join its group. Brokers that are away do not matter here: it joins when they are back.</summary>
     /// <exception cref="ConfigurationException">A property is wrong, or librdkafka is missing.</exception>
-    public static KafkaConsumer Join(KafkaConsumerOptions options, Action<KafkaLogLine>? log = null)
+    public static KafkaConsumer Join(KafkaConsumerOptions options, ILogger? log = null)
     {
         var events = new ClientEvents(log);
         ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events);
@@ -77,7 +78,7 @@ public sealed unsafe class KafkaConsumer : IDisposable
     /// brokers allow it to read.
     /// </summary>
     /// <exception cref="ConfigurationException">A property is wrong, or librdkafka is missing.</exception>
-    public static KafkaConsumer Read(KafkaConsumerOptions options, ReadOnlySpan<PartitionOffset> starts, Action<KafkaLogLine>? log = null)
+    public static KafkaConsumer Read(KafkaConsumerOptions options, ReadOnlySpan<PartitionOffset> starts, ILogger? log = null)
     {
         var events = new ClientEvents(log);
         var consumer = new KafkaConsumer(options, ClientHandle.Create(ClientType.Consumer, options.ToConfig(), events), events);
@@ -303,7 +304,8 @@ public sealed unsafe class KafkaConsumer : IDisposable
 
     /// <summary>Whether waiting will not help.</summary>
     internal static bool NeedsAPerson(KafkaErrorKind kind) => kind is KafkaErrorKind.UnknownTopic or KafkaErrorKind.Authorization
-        or KafkaErrorKind.Authentication or KafkaErrorKind.OffsetOutOfRange or KafkaErrorKind.Fenced or KafkaErrorKind.Fatal;
+        or KafkaErrorKind.Authentication or KafkaErrorKind.OffsetOutOfRange or KafkaErrorKind.MixedAssignors or KafkaErrorKind.Fenced
+        or KafkaErrorKind.Fatal;
 
     private SourceException Failure(KafkaError error)
     {

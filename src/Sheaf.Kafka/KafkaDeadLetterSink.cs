@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Ingesting;
 using Sheaf.Spans;
 
@@ -28,10 +30,10 @@ public sealed class KafkaDeadLetterSink : IDeadLetterSink
     private readonly KafkaAddress _address;
     private readonly KafkaGroupSink _sink;
     private readonly int _maxMessageBytes;
-    private readonly Action<KafkaLogLine>? _log;
+    private readonly ILogger? _log;
     private readonly TimeProvider _time;
 
-    private KafkaDeadLetterSink(KafkaAddress address, KafkaGroupSink sink, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
+    private KafkaDeadLetterSink(KafkaAddress address, KafkaGroupSink sink, int maxMessageBytes, ILogger? log, TimeProvider time)
     {
         _address = address;
         _sink = sink;
@@ -45,7 +47,7 @@ public sealed class KafkaDeadLetterSink : IDeadLetterSink
     /// <exception cref="ConfigurationException">The topic is missing or takes next to nothing, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
     public static async ValueTask<KafkaDeadLetterSink> OpenAsync(
-        KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+        KafkaOutputOptions options, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
         int limit = topic.MaxMessageBytes ?? UsualMaxMessageBytes;
@@ -57,7 +59,9 @@ public sealed class KafkaDeadLetterSink : IDeadLetterSink
                 $"{options.Name}: {options.Address}: topic {topic.Name} takes messages of at most {limit} bytes, and the headers of a dead letter may need {SmallestMaxMessageBytes}. "
                 + "Raise max.message.bytes of the topic, best to that of the input and 1024 more");
         }
-        return new KafkaDeadLetterSink(options.Address, new KafkaGroupSink(KafkaProducer.Create(config, log), topic.Name, time), limit, log, time);
+        var outages = new OutageWatch(
+            $"{options.Name} {options.Address}", [topic.Name], "The input waits behind a message that cannot be used", isOutput: true, log ?? NullLogger.Instance, time);
+        return new KafkaDeadLetterSink(options.Address, new KafkaGroupSink(KafkaProducer.Create(config, log, outages), topic.Name, time), limit, log, time);
     }
 
     /// <inheritdoc/>
@@ -106,9 +110,8 @@ public sealed class KafkaDeadLetterSink : IDeadLetterSink
         if (letter.Message.Length <= room) return new OutgoingMessage(letter.Message, headers);
         int kept = Math.Max(0, room - DeadLetterHeaders.Truncated.Length - HeaderBytes - HeaderBytes);
         headers.Add(new(DeadLetterHeaders.Truncated, letter.Message.Length.ToString(CultureInfo.InvariantCulture)));
-        _log?.Invoke(new KafkaLogLine(
-            Level: 4, "CUT", $"topic {_address.Topic} takes messages of at most {mostBytes} bytes: of the {letter.Message.Length} bytes of message {letter.SourceOffset} of partition {letter.Shard} "
-            + $"of {letter.Source} the first {kept} are in its dead letter. Raise max.message.bytes of the topic; the message is whole where it came from"));
+        if (_log is not null)
+            KafkaLog.DeadLetterCut(_log, _address.Topic, mostBytes, letter.Message.Length, letter.SourceOffset, letter.Shard.ToString(), letter.Source, kept);
         return new OutgoingMessage(letter.Message[..kept], headers);
     }
 

@@ -35,6 +35,9 @@ public enum KafkaErrorKind
     /// <summary>The client took messages back: it was told to.</summary>
     Purged,
 
+    /// <summary>The members of the group do not share a way to deal out partitions (<c>partition.assignment.strategy</c>).</summary>
+    MixedAssignors,
+
     /// <summary>The consumer was not polled for <c>max.poll.interval.ms</c> and has left its group; the next poll joins it again.</summary>
     PolledTooLate,
 
@@ -79,6 +82,7 @@ public readonly record struct KafkaError(int Code, string Reason = "")
         ErrorCodes.MessageTooLarge or ErrorCodes.RecordListTooLarge => KafkaErrorKind.MessageTooLarge,
         ErrorCodes.Fenced or ErrorCodes.FencedInstanceId or ErrorCodes.ProducerFenced
             or ErrorCodes.InvalidProducerEpoch => KafkaErrorKind.Fenced,
+        ErrorCodes.InconsistentGroupProtocol => KafkaErrorKind.MixedAssignors,
         ErrorCodes.PurgedInQueue or ErrorCodes.PurgedInFlight => KafkaErrorKind.Purged,
         ErrorCodes.MaxPollExceeded => KafkaErrorKind.PolledTooLate,
         ErrorCodes.Fatal => KafkaErrorKind.Fatal,
@@ -99,6 +103,8 @@ public readonly record struct KafkaError(int Code, string Reason = "")
             + "with --auto-offset-reset earliest or latest",
         KafkaErrorKind.MessageTooLarge => $"Raise max.message.bytes of topic {topic}, or lower --max-segment-bytes",
         KafkaErrorKind.Fenced => "Another client runs with the same group instance id or transactional id: give each its own",
+        KafkaErrorKind.MixedAssignors => "Another member of the group has no partition.assignment.strategy in common with this one: give all instances the same. "
+            + "To change it, stop all of them first",
         KafkaErrorKind.PolledTooLate => "Raise --max-poll-interval-ms, or find out what holds the input for so long",
         KafkaErrorKind.Fatal => "Start again; if it comes back, the brokers' logs say more",
         KafkaErrorKind.Other => "The brokers' logs may say more",

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka;
@@ -5,14 +6,17 @@ namespace Sheaf.Kafka;
 /// <summary>The topic that spans come from, as the brokers tell of it at the start. Immutable.</summary>
 public sealed record KafkaInput(KafkaConsumerOptions Options, int Partitions)
 {
+    /// <summary>Another one after the topic was deleted and made anew. Null where the brokers do not tell.</summary>
+    public string? TopicId { get; init; }
+
     /// <summary>Asks the brokers for the topic. Waits for brokers that are away, up to the time-out.</summary>
     /// <exception cref="ConfigurationException">There is no such topic, or no right to read it; a property is wrong; librdkafka is missing.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
     public static async ValueTask<KafkaInput> OpenAsync(
-        KafkaConsumerOptions options, TimeSpan timeout, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
-        new(options, await Task.Run(() => CountPartitions(options, timeout, log, time, cancel), cancel)); // librdkafka's waits block their thread
+        KafkaConsumerOptions options, TimeSpan timeout, ILogger? log, TimeProvider time, CancellationToken cancel) =>
+        await Task.Run(() => Ask(options, timeout, log, time, cancel), cancel); // librdkafka's waits block their thread
 
-    private static int CountPartitions(KafkaConsumerOptions options, TimeSpan timeout, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    private static KafkaInput Ask(KafkaConsumerOptions options, TimeSpan timeout, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaLibrary.EnsureLoaded();
         KafkaAddress address = options.Address;
@@ -26,7 +30,8 @@ public sealed record KafkaInput(KafkaConsumerOptions Options, int Partitions)
                     KafkaRights.WhyNotTopic(client, address, address.Topic, KafkaRight.Read, time, cancel), KafkaRights.WhyNotGroup(client, address, time, cancel),
                 ]).OfType<string>().Select(lack => $"input: {address}: {lack}"),
             ];
-            return lacking.Length == 0 ? partitions : throw new ConfigurationException(lacking);
+            if (lacking.Length > 0) throw new ConfigurationException(lacking);
+            return new KafkaInput(options, partitions) { TopicId = KafkaTopic.ReadId(client, address.Topic, time, cancel) };
         }
         string message = $"input: {address}: topic {address.Topic}: {error.Text}. {error.WayOut(address.Topic)}";
         if (error.Kind is not KafkaErrorKind.Retriable) throw new ConfigurationException(message);

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Kafka.Native;
 using Sheaf.Kafka.Progress;
 using Sheaf.Segments;
@@ -12,8 +14,9 @@ public sealed class KafkaOutput
     public const int MessageOverhead = 2 * SegmentFields.MostBytes;
 
     private readonly KafkaConfig _config;
-    private readonly Action<KafkaLogLine>? _log;
+    private readonly ILogger? _log;
     private readonly TimeProvider _time;
+    private readonly OutageWatch _outages;
 
     // Where the brokers do not tell what a topic takes: what they let one take unless somebody says otherwise.
     private const int UsualMaxMessageBytes = 1_048_588;
@@ -21,7 +24,7 @@ public sealed class KafkaOutput
     // As low as --max-segment-bytes may be.
     private const int LeastSegmentBytes = 1 << 10;
 
-    private KafkaOutput(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time)
+    private KafkaOutput(KafkaOutputOptions options, int maxMessageBytes, ILogger? log, TimeProvider time)
     {
         Options = options;
         _config = options.ToConfig(maxMessageBytes);
@@ -30,6 +33,9 @@ public sealed class KafkaOutput
         MaxSegmentBytes = options.MaxSegmentBytes ?? Math.Min(MaxMessageBytes - MessageOverhead, SegmentRules.UsualMaxSegmentBytes);
         _log = log;
         _time = time;
+        _outages = new OutageWatch(
+            $"output {options.Address}", options.Address.Topics, "Segments wait in the buffer, and the input waits once that is full", isOutput: true,
+            log ?? NullLogger.Instance, time);
     }
 
     /// <summary>How segments leave.</summary>
@@ -41,32 +47,36 @@ public sealed class KafkaOutput
     /// <summary>The largest message that is made of several spans: what was asked for, or else what fits.</summary>
     public int MaxSegmentBytes { get; }
 
+    /// <summary>A sentence for each topic whose limit the brokers do not tell: what is assumed, and what to do.</summary>
+    public IReadOnlyList<string> UnknownLimits { get; private init; } = [];
+
     /// <summary>Asks the brokers for the topics and their limits. Waits for brokers that are away.</summary>
     /// <exception cref="ConfigurationException">A topic is missing or too small for a segment, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
     public static async ValueTask<KafkaOutput> OpenAsync(
-        KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+        KafkaOutputOptions options, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         // librdkafka's waits block their thread.
-        int maxMessageBytes = await Task.Run(() => CheckTopics(options, log, time, cancel), cancel);
-        return new KafkaOutput(options, maxMessageBytes, log, time);
+        var unknown = new List<string>();
+        int maxMessageBytes = await Task.Run(() => CheckTopics(options, unknown, log, time, cancel), cancel);
+        return new KafkaOutput(options, maxMessageBytes, log, time) { UnknownLimits = unknown };
     }
 
     /// <summary>An output that another process has checked already.</summary>
     /// <param name="maxMessageBytes">Its <see cref="MaxMessageBytes"/>.</param>
-    public static KafkaOutput Checked(KafkaOutputOptions options, int maxMessageBytes, Action<KafkaLogLine>? log, TimeProvider time) => new(options, maxMessageBytes, log, time);
+    public static KafkaOutput Checked(KafkaOutputOptions options, int maxMessageBytes, ILogger? log, TimeProvider time) => new(options, maxMessageBytes, log, time);
 
     /// <summary>A client for one worker.</summary>
     /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
-    public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log), _time);
+    public KafkaSegmentSink CreateClient() => new(Options, KafkaProducer.Create(_config, _log, _outages), _time);
 
     /// <summary>A client for one worker that delivers exactly once.</summary>
     /// <param name="worker">Its number: its successor takes its place at the brokers.</param>
     /// <exception cref="ConfigurationException">librdkafka refuses the properties.</exception>
     public KafkaSegmentSink CreateClient(KafkaProgress progress, int worker) =>
-        new(Options, progress.OpenTransactions(string.Create(CultureInfo.InvariantCulture, $"worker-{worker}"), _config), progress, _time);
+        new(Options, progress.OpenTransactions(string.Create(CultureInfo.InvariantCulture, $"worker-{worker}"), _config, _outages), progress, _time);
 
-    private static int CheckTopics(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    private static int CheckTopics(KafkaOutputOptions options, List<string> unknown, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaLibrary.EnsureLoaded();
         int least = (options.MaxSegmentBytes ?? LeastSegmentBytes) + MessageOverhead;
@@ -86,7 +96,11 @@ public sealed class KafkaOutput
             }
             if (KafkaRights.WhyNotTopic(client, options.Address, name, KafkaRight.Write, time, cancel) is { } lack) faults.Add($"{options.Name}: {options.Address}: {lack}");
             int limit = topic.MaxMessageBytes ?? (options.MaxSegmentBytes is null ? UsualMaxMessageBytes : least);
-            if (topic.MaxMessageBytes is null) log?.Invoke(new KafkaLogLine(Level: 4, "LIMIT", Untold(options, name, limit)));
+            if (topic.MaxMessageBytes is null)
+            {
+                unknown.Add(Untold(options, name, limit));
+                if (log is not null) KafkaLog.LimitUnknown(log, unknown[^1]);
+            }
             if (limit < least) faults.Add(TooSmall(options, name, limit));
             smallest = Math.Min(limit, smallest ?? limit);
         }
@@ -97,7 +111,7 @@ public sealed class KafkaOutput
     /// <summary>Asks the brokers for the first topic. Waits for brokers that are away.</summary>
     /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
-    internal static async ValueTask<KafkaTopic> FindTopicAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+    internal static async ValueTask<KafkaTopic> FindTopicAsync(KafkaOutputOptions options, ILogger? log, TimeProvider time, CancellationToken cancel) =>
         await Task.Run(
             () =>
             {

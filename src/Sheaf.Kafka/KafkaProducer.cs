@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka;
@@ -20,8 +21,11 @@ public sealed unsafe class KafkaProducer : IDisposable
     private readonly Thread _server;
     private volatile bool _stopping;
 
-    private KafkaProducer(ClientHandle client, ClientEvents events)
+    private readonly OutageWatch? _outages;
+
+    private KafkaProducer(ClientHandle client, ClientEvents events, OutageWatch? outages)
     {
+        _outages = outages;
         _client = client;
         _events = events;
         _server = new Thread(Serve) { Name = "kafka-producer", IsBackground = true };
@@ -31,10 +35,14 @@ public sealed unsafe class KafkaProducer : IDisposable
     /// <summary>Makes a producer. Nothing is sent yet: brokers that are away do not matter here.</summary>
     /// <param name="config">With <c>bootstrap.servers</c>; what delivery needs is added.</param>
     /// <exception cref="ConfigurationException">A property is wrong, or librdkafka is missing.</exception>
-    public static KafkaProducer Create(KafkaConfig config, Action<KafkaLogLine>? log = null)
+    public static KafkaProducer Create(KafkaConfig config, ILogger? log = null) => Create(config, log, outages: null);
+
+    /// <summary>As above.</summary>
+    /// <param name="outages">Told when nothing is acknowledged.</param>
+    internal static KafkaProducer Create(KafkaConfig config, ILogger? log, OutageWatch? outages)
     {
         var events = new ClientEvents(log);
-        return new KafkaProducer(ClientHandle.Create(ClientType.Producer, WithDelivery(config), events), events);
+        return new KafkaProducer(ClientHandle.Create(ClientType.Producer, WithDelivery(config), events), events, outages);
     }
 
     /// <summary>The last error that the client told, retriable ones too.</summary>
@@ -160,7 +168,14 @@ public sealed unsafe class KafkaProducer : IDisposable
 
     private void Serve()
     {
-        while (!_stopping) LibRdKafka.rd_kafka_poll(_client, ServeMs);
+        long idleMs = 0;
+        while (!_stopping)
+        {
+            // Nothing was reported, although messages are under way: for how long, at least.
+            idleMs = LibRdKafka.rd_kafka_poll(_client, ServeMs) == 0 && Outstanding > 0 ? idleMs + ServeMs : 0;
+            bool lostABroker = _events.TakeLostBroker();
+            _outages?.Look(_client, _events, Outstanding > 0 && (lostABroker || idleMs >= OutageWatch.Suspicious.TotalMilliseconds));
+        }
     }
 }
 

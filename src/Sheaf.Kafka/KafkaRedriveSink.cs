@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 
 namespace Sheaf.Kafka;
 
@@ -34,7 +35,7 @@ public sealed class KafkaRedriveSink : IAsyncDisposable
     /// <summary>Makes sure that the topic is there.</summary>
     /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
-    public static async ValueTask<KafkaRedriveSink> OpenAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    public static async ValueTask<KafkaRedriveSink> OpenAsync(KafkaOutputOptions options, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
         KafkaConfig config = options.ToConfig(topic.MaxMessageBytes);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using System.IO.Hashing;
 
 namespace Sheaf.Kafka;
@@ -19,7 +20,7 @@ public sealed class KafkaSpanSink : IAsyncDisposable
     /// <summary>Makes sure that the topic is there.</summary>
     /// <exception cref="ConfigurationException">It is missing, a property is wrong, or librdkafka is missing.</exception>
     /// <exception cref="SinkException">No broker answered in time.</exception>
-    public static async ValueTask<KafkaSpanSink> OpenAsync(KafkaOutputOptions options, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    public static async ValueTask<KafkaSpanSink> OpenAsync(KafkaOutputOptions options, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         KafkaTopic topic = await KafkaOutput.FindTopicAsync(options, log, time, cancel);
         KafkaProducer producer = KafkaProducer.Create(options.ToConfig(topic.MaxMessageBytes), log);

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Buffering;
 using Sheaf.Flushing;
 using Sheaf.Ingesting;
@@ -50,7 +52,7 @@ public sealed class KafkaSpanSource : ISpanSource
 
     private readonly KafkaInput _input;
     private readonly KafkaSourceOptions _options;
-    private readonly Action<KafkaLogLine>? _log;
+    private readonly ILogger _log;
     private readonly TimeProvider _time;
     private readonly Channel<InputBlock> _ready;
     private readonly Channel<InputBlock> _free = Channel.CreateUnbounded<InputBlock>();
@@ -75,13 +77,15 @@ public sealed class KafkaSpanSource : ISpanSource
     private long _fullSince;
     private long _lastCommit;
     private IdleClocks? _idle;
+    private OutageWatch? _outages;
+    private long _lastCame;
 
     /// <summary>Joins nothing yet.</summary>
-    public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, Action<KafkaLogLine>? log, TimeProvider time)
+    public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, ILogger? log, TimeProvider time)
     {
         _input = input;
         _options = options;
-        _log = log;
+        _log = log ?? NullLogger.Instance;
         _time = time;
         _ready = Channel.CreateBounded<InputBlock>(new BoundedChannelOptions(options.ReadyBlocks) { SingleReader = false, SingleWriter = true });
         _batch = new KafkaMessageBatch(options.MaxBatchSize);
@@ -103,6 +107,9 @@ public sealed class KafkaSpanSource : ISpanSource
         _consumer = KafkaConsumer.Join(_input.Options, _log);
         _offsets = new GroupOffsets(_consumer, _input, owner, progress, _log, _time, _givenUp.Token);
         _idle = new IdleClocks(_options, owner, new EndProbe(_consumer, _time), _time);
+        _outages = new OutageWatch(
+            $"input {_input.Options.Address}", [_input.Options.Address.Topic], "Reading waits, and so do the segments of partitions that were read to their end",
+            isOutput: false, _log, _time);
         new Thread(Run) { Name = "kafka-poll", IsBackground = true }.Start();
     }
 
@@ -198,6 +205,9 @@ public sealed class KafkaSpanSource : ISpanSource
         AnswerRebalance();
         _idle!.Tell();
         long now = _time.GetTimestamp();
+        if (outcome != PollOutcome.Nothing || _isHeldUp || _isAnswering || _partitions.Keys.All(_idle!.IsAtEnd)) _lastCame = now;
+        bool seemsWrong = _consumer.Events.TakeLostBroker() || _time.GetElapsedTime(_lastCame, now) >= OutageWatch.Suspicious;
+        _outages!.Look(_consumer.Client, _consumer.Events, seemsWrong);
         if (!_isAnswering && _time.GetElapsedTime(_lastCommit, now) >= _options.CommitInterval)
         {
             _lastCommit = now;
@@ -330,8 +340,6 @@ public sealed class KafkaSpanSource : ISpanSource
 
     private void Tell(KafkaError error)
     {
-        if (!error.IsNone) Tell(4, "PAUSE", error.Text);
+        if (!error.IsNone) KafkaLog.NotPaused(_log, error.Text);
     }
-
-    private void Tell(int level, string facility, string text) => _log?.Invoke(new KafkaLogLine(level, facility, text));
 }

@@ -78,6 +78,29 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
         return error;
     }
 
+    /// <summary>How the topic's partitions are, as the brokers say now. Waits half a second for an answer.</summary>
+    internal static KafkaError AskHealth(ClientHandle client, string name, out TopicHealth health)
+    {
+        nint topic = LibRdKafka.rd_kafka_topic_new(client, name, 0);
+        TopicHealth found = default;
+        KafkaError error = Describe(client, topic, (in MetadataTopic described) =>
+        {
+            found = new TopicHealth(described.PartitionCount, 0, null);
+            for (int i = 0; i < described.PartitionCount; i++)
+            {
+                MetadataPartition partition = PartitionAt(described, i);
+                found = found with
+                {
+                    WithoutLeader = found.WithoutLeader + (partition.Leader < 0 ? 1 : 0),
+                    FewestInSync = Math.Min(found.FewestInSync ?? int.MaxValue, partition.InSyncCount),
+                };
+            }
+        });
+        LibRdKafka.rd_kafka_topic_destroy(topic);
+        health = found;
+        return error;
+    }
+
     private static KafkaError CountPartitions(ClientHandle client, nint topic, out int partitions)
     {
         int count = 0;
@@ -128,6 +151,51 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             LibRdKafka.rd_kafka_ConfigResource_destroy(resource);
             LibRdKafka.rd_kafka_queue_destroy(queue);
         }
+    }
+
+    /// <summary>The id of the topic that has this name now; null where the brokers have none or do not tell within <see cref="PropertyPatience"/>. Blocks.</summary>
+    internal static unsafe string? ReadId(ClientHandle client, string topic, TimeProvider time, CancellationToken cancel)
+    {
+        bool held = false;
+        client.DangerousAddRef(ref held); // or the client could be destroyed while the queue is still to be given back
+        nint queue = LibRdKafka.rd_kafka_queue_new(client);
+        fixed (byte* name = NativeText.ToZeroEnded(topic))
+        {
+            byte* only = name;
+            nint names = LibRdKafka.rd_kafka_TopicCollection_of_topic_names(&only, 1);
+            try
+            {
+                LibRdKafka.rd_kafka_DescribeTopics(client, names, 0, queue);
+                long start = time.GetTimestamp();
+                while (time.GetElapsedTime(start) < PropertyPatience)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    nint answer = LibRdKafka.rd_kafka_queue_poll(queue, SliceMs);
+                    if (answer == 0) continue;
+                    string? found = IdOf(LibRdKafka.rd_kafka_event_DescribeTopics_result(answer));
+                    LibRdKafka.rd_kafka_event_destroy(answer);
+                    return found;
+                }
+                return null;
+            }
+            finally
+            {
+                LibRdKafka.rd_kafka_TopicCollection_destroy(names);
+                LibRdKafka.rd_kafka_queue_destroy(queue);
+                client.DangerousRelease();
+            }
+        }
+    }
+
+    private static unsafe string? IdOf(nint result)
+    {
+        if (result == 0) return null;
+        nuint count;
+        nint* topics = LibRdKafka.rd_kafka_DescribeTopics_result_topics(result, &count);
+        if (count == 0 || LibRdKafka.rd_kafka_error_code(LibRdKafka.rd_kafka_TopicDescription_error(*topics)) != ErrorCodes.None) return null;
+        nint id = LibRdKafka.rd_kafka_TopicDescription_topic_id(*topics);
+        if (id == 0 || (LibRdKafka.rd_kafka_Uuid_most_significant_bits(id) == 0 && LibRdKafka.rd_kafka_Uuid_least_significant_bits(id) == 0)) return null;
+        return NativeText.Read(LibRdKafka.rd_kafka_Uuid_base64str(id));
     }
 
     private static unsafe string? PropertyOf(nint result, string property)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 
 namespace Sheaf.Kafka;
 
@@ -48,7 +49,7 @@ public sealed class KafkaTopicReader : IDisposable
     /// <exception cref="ConfigurationException">There is no such topic, or no right to read it; a property is wrong; librdkafka is missing.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
     public static async ValueTask<KafkaTopicReader> OpenAsync(
-        KafkaConsumerOptions options, Func<PartitionRange, long, PartitionRange> choose, TimeSpan patience, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        KafkaConsumerOptions options, Func<PartitionRange, long, PartitionRange> choose, TimeSpan patience, ILogger? log, TimeProvider time, CancellationToken cancel) =>
         await Task.Run(
             () =>
             {
@@ -104,7 +105,7 @@ public sealed class KafkaTopicReader : IDisposable
         return messages;
     }
 
-    private static List<(PartitionRange All, long Committed)> Ask(KafkaConsumerOptions options, TimeSpan patience, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    private static List<(PartitionRange All, long Committed)> Ask(KafkaConsumerOptions options, TimeSpan patience, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         using KafkaConsumer probe = KafkaConsumer.Read(options, [], log);
         long begun = time.GetTimestamp();

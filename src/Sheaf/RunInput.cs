@@ -45,7 +45,7 @@ internal sealed class RunInput : IAsyncDisposable
     public static async ValueTask<RunInput> OpenAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
     {
         if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), plan.Shards);
-        Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Input"));
+        ILogger log = context.Logs.CreateLogger("Sheaf.Kafka.Input");
         KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
         if (plan.EarlierRun == EarlierRun.Drain)
         {

@@ -44,7 +44,7 @@ internal sealed partial class RunOutput : IAsyncDisposable
     public static async ValueTask<KafkaOutput?> FindTopicsAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
     {
         if (plan.KafkaOutput is not { } to) return null;
-        KafkaOutput topics = await KafkaOutput.OpenAsync(to, KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Output")), context.Time, cancel);
+        KafkaOutput topics = await KafkaOutput.OpenAsync(to, context.Logs.CreateLogger("Sheaf.Kafka.Output"), context.Time, cancel);
         Log.SegmentLimit(context.Logs.CreateLogger<RunOutput>(), topics.MaxSegmentBytes, to.Address, topics.MaxMessageBytes);
         return topics;
     }

@@ -40,7 +40,7 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
             throw new BufferUnavailableException(e.Message, e); // it is ready to begin anew
         }
         await pipeline.AssignAsync(shard, assignment, stored, settled, cancel);
-        Log.Assigned(logger, shard, source, stored.Offset + 1, settled.Count);
+        Log.Assigned(logger, shard, source, stored.Offset + 1, settled.CountFrom(stored.Offset + 1));
     }
 
     public void BeIdle(ShardId shard, long assignment, long readThrough, long idleMs, long nowMs) => pipeline.BeIdle(shard, assignment, readThrough, idleMs, nowMs);
@@ -69,7 +69,7 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
         [LoggerMessage(EventIds.PartitionReleased, LogLevel.Information, "Partition {Shard} of {Source} is handed over; {Spans} spans waited in it")]
         public static partial void Released(ILogger logger, ShardId shard, string source, long spans);
 
-        [LoggerMessage(EventIds.PartitionLost, LogLevel.Warning, "Partition {Shard} of {Source} was given to another instance before this one could hand it over; {Spans} spans waited in it. What was produced and not committed comes out again")]
+        [LoggerMessage(EventIds.PartitionLost, LogLevel.Warning, "Partition {Shard} of {Source} is not this instance's any more: the group has not heard from it in time (session.timeout.ms), or has gone on without it. Nothing is lost: whoever gets the partition next, which may be this instance, goes on at what was committed, with the {Spans} spans that waited; what was produced and not committed comes out again")]
         public static partial void Lost(ILogger logger, ShardId shard, string source, long spans);
 
         [LoggerMessage(EventIds.BufferEmptyAtCommit, LogLevel.Error, "The group has read partition {Shard} of {Source} up to offset {Offset}, and Redis knows nothing of it: it has lost its memory, or its keys have expired (--redis-ttl). What waited there is lost; the run goes on behind that offset. To have it again, set the group's offset back to before what waited (kafka-consumer-groups --reset-offsets): what had left comes out again. Where another buffer was used until now, nothing is lost")]

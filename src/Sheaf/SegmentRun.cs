@@ -44,6 +44,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private readonly IngestPipeline _pipeline;
     private readonly RunLog _log;
     private long _startedAt;
+    private readonly KeyingWatch? _keying;
     private volatile Settings _settings;
 
     private SegmentRun(
@@ -64,6 +65,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         _counters = new IngestCounters(plan.Shards);
         ILogger batches = context.Logs.CreateLogger("Sheaf.Flushing");
         _metrics = new SheafMetrics { Relay = (batch, waited) => BatchLog.Produced(batches, batch, waited) };
+        if (input.IsShared) _keying = new KeyingWatch(_counters.Scatter, input.Source.Name, context.Logs.CreateLogger<KeyingWatch>(), context.Time);
         _signals = [.. shards.Workers.Select(_ => new WorkSignal())];
         _metrics.Observe(_counters, _control, _buffer.Depth, () => _buffer.Load);
         if (progress is not null) _metrics.ObserveProgress(() => progress.FailedCommits);
@@ -275,7 +277,7 @@ internal sealed class SegmentRun : IAsyncDisposable
     private static async ValueTask<KafkaProgress?> OpenProgressAsync(ProcessSpansPlan plan, MemoryRunBuffer buffer, RunContext context, CancellationToken cancel)
     {
         if (plan.ProgressOptions() is not { } options) return null;
-        Action<KafkaLogLine> log = KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.Progress"));
+        ILogger log = context.Logs.CreateLogger("Sheaf.Kafka.Progress");
         if (plan.Delivery == DeliveryGuarantee.ExactlyOnce) await KafkaProgress.EnsureSameClusterAsync(options, plan.KafkaOutput!, log, cancel);
         return await KafkaProgress.OpenAsync(options, buffer.Engine, log, context.Time, cancel);
     }
@@ -287,7 +289,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             case DeadLetterTarget.File file:
                 return new DeadLetterFile(file.Path, context.Time);
             case DeadLetterTarget.Kafka kafka:
-                return await KafkaDeadLetterSink.OpenAsync(plan.DeadLetterTopic(kafka), KafkaLog.To(context.Logs.CreateLogger("Sheaf.Kafka.DeadLetters")), context.Time, cancel);
+                return await KafkaDeadLetterSink.OpenAsync(plan.DeadLetterTopic(kafka), context.Logs.CreateLogger("Sheaf.Kafka.DeadLetters"), context.Time, cancel);
             default:
                 return new StopOnDeadLetter(); // DeadLetterTarget.Stop: the set is closed by its private constructor
         }
@@ -355,6 +357,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         while (!ended.IsCancellationRequested)
         {
             PublishSettings();
+            _keying?.Look();
             await Task.Delay(PublishInterval, _context.Time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -61,16 +61,9 @@ internal static class StartCheck
     private static async ValueTask<string> OutputAsync(ProcessSpansPlan plan, TimeProvider time, CancellationToken cancel)
     {
         if (plan.KafkaOutput is not { } to) return plan.Output;
-        var warnings = new List<string>();
-        KafkaOutput found = await KafkaOutput.OpenAsync(to with { StartTimeout = s_patience }, line => Note(line, warnings), time, cancel);
+        KafkaOutput found = await KafkaOutput.OpenAsync(to with { StartTimeout = s_patience }, null, time, cancel);
         return string.Create(CultureInfo.InvariantCulture, $"{to.Address}: segments leave in messages of at most {found.MaxSegmentBytes} bytes")
-            + string.Concat(warnings.Select(warning => ". Not checked: " + warning));
-    }
-
-    private static void Note(KafkaLogLine line, List<string> warnings)
-    {
-        if (line.Facility != "LIMIT") return;
-        lock (warnings) warnings.Add(line.Text);
+            + string.Concat(found.UnknownLimits.Select(unknown => ". Not checked: " + unknown));
     }
 
     private static async ValueTask<string> BufferAsync(ProcessSpansPlan plan, CancellationToken cancel)

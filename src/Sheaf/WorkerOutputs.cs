@@ -12,6 +12,6 @@ internal static class WorkerOutputs
     /// <exception cref="ConfigurationException">It cannot be opened.</exception>
     public static ISegmentSink Open(WorkerAssignment assignment, ControlBlock control, ILoggerFactory logs, TimeProvider time) =>
         assignment.KafkaOutput is { } kafka
-            ? KafkaOutput.Checked(kafka.ToOptions(), kafka.MaxMessageBytes, KafkaLog.To(logs.CreateLogger("Sheaf.Kafka.Output")), time).CreateClient()
+            ? KafkaOutput.Checked(kafka.ToOptions(), kafka.MaxMessageBytes, logs.CreateLogger("Sheaf.Kafka.Output"), time).CreateClient()
             : new JsonLinesSink(OutputPath.Join(assignment.Output, control, time), assignment.WithHeaders);
 }

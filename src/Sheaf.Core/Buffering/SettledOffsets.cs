@@ -43,6 +43,23 @@ public sealed class SettledOffsets
     /// <summary>The highest of them; -1 where there is none.</summary>
     public long Highest { get; }
 
+    /// <summary>How many there are from this offset on.</summary>
+    public long CountFrom(long offset)
+    {
+        long count = 0;
+        foreach ((long index, ulong[] words) in _chunks)
+        {
+            for (int i = 0; i < words.Length; i++)
+            {
+                long first = (index * ChunkOffsets) + (i * 64L);
+                if (first + 63 < offset) continue;
+                ulong word = first >= offset ? words[i] : words[i] & (ulong.MaxValue << (int)(offset - first));
+                count += BitOperations.PopCount(word);
+            }
+        }
+        return count;
+    }
+
     internal IReadOnlyDictionary<long, ulong[]> Chunks => _chunks;
 
     public bool Contains(long offset) =>

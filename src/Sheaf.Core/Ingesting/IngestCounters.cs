@@ -14,6 +14,9 @@ public sealed class IngestCounters(int shards)
     private readonly long[] _farAhead = new long[shards];
     private readonly long[] _deadLettersByKind = new long[Enum.GetValues<SpanFaultKind>().Length];
 
+    /// <summary>Traces whose spans come in several partitions.</summary>
+    public TraceScatter Scatter { get; } = new(shards);
+
     /// <summary>Messages read, good or bad.</summary>
     public long Received(ShardId shard) => Volatile.Read(ref _received[shard.Value]);
 

@@ -8,14 +8,16 @@ namespace Sheaf.Ingesting;
 internal sealed class IngestLane
 {
     private readonly ISpanParser _parser;
+    private readonly TraceScatter _scatter;
     private readonly PayloadSplicer _splicer = new();
     private readonly int _maxMessageBytes;
     private readonly int _maxWrittenSpanBytes;
     private readonly long[] _storedThrough; // by shard: the source offset
     private readonly long _allStoredThrough;
 
-    public IngestLane(IngestOptions options)
+    public IngestLane(IngestOptions options, TraceScatter scatter)
     {
+        _scatter = scatter;
         _parser = options.Format.CreateParser();
         _maxMessageBytes = options.MaxMessageBytes;
         _maxWrittenSpanBytes = options.MaxWrittenSpanBytes;
@@ -84,6 +86,7 @@ internal sealed class IngestLane
                 continue;
             }
             ShardId shard = Block.Shard ?? ShardId.Of(span.Trace.TraceId, Batches.Length);
+            if (Block.Shard is not null) _scatter.Look(span.Trace, shard, message.TimestampMs); // else the trace decides, and cannot be wrong
             if (message.SourceOffset <= _storedThrough[shard.Value]) continue;
             ref ShardTally tally = ref Tallies[shard.Value];
             if (anyDrops && drops.Drops(span.OrganizationId, span.Trace))

@@ -220,7 +220,7 @@ public sealed class IngestPipeline : IDisposable
             using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, abort.Token);
             using var patient = CancellationTokenSource.CreateLinkedTokenSource(abort.Token, _impatient.Token);
             var ends = new LaneEnds(abort.Token, patient.Token, stop);
-            var lane = new IngestLane(_options);
+            var lane = new IngestLane(_options, _counters.Scatter);
             while (await ReadAsync(lane, either.Token))
             {
                 IngestRules rules = _rules();

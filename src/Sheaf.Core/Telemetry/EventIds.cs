@@ -39,6 +39,22 @@ public static class EventIds
     public const int PartitionLost = 1303;
     public const int ReplayMayBePartial = 1304;
     public const int TransactionAborted = 1305;
+    public const int KafkaClientError = 1306;
+    public const int KafkaAway = 1307;
+    public const int KafkaBack = 1308;
+    public const int PartitionsNotPaused = 1309;
+    public const int OffsetsNotCommitted = 1310;
+    public const int HandoverNotCommitted = 1311;
+    public const int StartOffsetAwaited = 1312;
+    public const int BufferAwaited = 1313;
+    public const int GroupHasMembers = 1314;
+    public const int ProgressTopicMade = 1315;
+    public const int ProgressMissing = 1316;
+    public const int OutputLimitUnknown = 1317;
+    public const int DeadLetterCut = 1318;
+    public const int TopicNotKeyedByTrace = 1319;
+    public const int TopicMadeAnew = 1320;
+    public const int PartitionIsNew = 1321;
 
     // Supervision 2000-2099
     public const int WorkersHealthy = 2000;

@@ -27,6 +27,7 @@ public sealed class SheafMetrics : IDisposable
         public const string CountBytes = "spans.buffer.process_spans.count_bytes";
         public const string RootSpans = "spans.buffer.process_spans.num_is_root_spans";
         public const string FarAhead = "spans.buffer.far_ahead";
+        public const string TornTraces = "spans.buffer.process_spans.torn_traces";
         public const string DeadLetters = "spans.buffer.dead_letters";
         public const string DroppedSpans = "spans.buffer.dropped_spans";
         public const string DuplicateSpans = "spans.buffer.duplicate_spans";
@@ -127,6 +128,7 @@ public sealed class SheafMetrics : IDisposable
         Counter(
             Names.FarAhead, "{message}", "Messages with timestamps more than a minute ahead of those of most others: the clock of their producer is ahead. They count among the others as ever.",
             ingest.FarAhead);
+        Counter(Names.TornTraces, "{trace}", "Traces with spans in this partition and others; one of 16 traces is looked at.", ingest.Scatter.Torn);
         Counter(Names.DeadLetters, "{message}", "Messages that cannot be used, stored as dead letters.", ingest.DeadLetters);
         Counter(Names.DroppedSpans, "{span}", "Spans dropped by a configured rule.", ingest.Dropped);
         Counter(Names.DuplicateSpans, "{span}", "Copies of buffered spans, not produced.", s => control.Shard(s).DuplicateSpans);

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Sheaf.Kafka.Native;
 
@@ -8,12 +10,14 @@ namespace Sheaf.Kafka.Native;
 /// What the callbacks of one client tell. Callbacks come on the thread that polls, logs on any thread; what they leave here may be read from any
 /// thread. No exception leaves a callback: librdkafka's frames cannot be unwound. Knows the client's pointer only while a callback runs.
 /// </summary>
-/// <param name="log">Null: nobody wants to know.</param>
-internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
+/// <param name="log">Null: nothing is logged.</param>
+internal sealed unsafe class ClientEvents(ILogger? log)
 {
+    private readonly ILogger _log = log ?? NullLogger.Instance;
     private readonly ConcurrentQueue<KafkaRebalance> _rebalances = new();
     private readonly ConcurrentQueue<KafkaError> _commitFailures = new();
     private volatile bool _destroying;
+    private bool _lostABroker;
     private volatile StrongBox<KafkaError>? _lastError;
     private volatile StrongBox<KafkaError>? _refusal;
 
@@ -25,6 +29,9 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
 
     /// <summary>An error that no waiting mends, once.</summary>
     public KafkaError TakeRefusal() => Interlocked.Exchange(ref _refusal, null)?.Value ?? default;
+
+    /// <summary>Whether a connection to a broker has failed since this was asked last.</summary>
+    public bool TakeLostBroker() => Volatile.Read(ref _lostABroker) && Interlocked.Exchange(ref _lostABroker, false);
 
     /// <summary>A commit that nobody waits for has failed.</summary>
     public bool TryTakeCommitFailure(out KafkaError failure) => _commitFailures.TryDequeue(out failure);
@@ -70,7 +77,10 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
     {
         // "All brokers are down" follows the reason, and must not hide it.
         if (error.Code != ErrorCodes.AllBrokersDown || _lastError is null) _lastError = new StrongBox<KafkaError>(error);
-        log?.Invoke(new KafkaLogLine(error.Kind == KafkaErrorKind.Retriable ? 4 : 3, "ERROR", error.Text));
+        if (error.Code is ErrorCodes.Transport or ErrorCodes.Resolve or ErrorCodes.AllBrokersDown) Volatile.Write(ref _lostABroker, true);
+        // What mends by itself is told where something waits for it (OutageWatch).
+        if (error.Kind is KafkaErrorKind.Retriable or KafkaErrorKind.UnknownTopic) KafkaLog.Library(_log, "ERROR", error.Text);
+        else KafkaLog.ClientError(_log, error.Text);
     }
 
     private static void GiveUp(nint client, RebalanceKind kind, bool cooperative, TopicPartitionList* partitions)
@@ -97,15 +107,14 @@ internal sealed unsafe class ClientEvents(Action<KafkaLogLine>? log)
         {
             // Before the client is made there is nobody to tell.
             if (client == 0 || LibRdKafka.rd_kafka_opaque(client) is not (not 0 and var opaque)) return;
-            Of(opaque).Log(new KafkaLogLine(level, NativeText.Read(facility) ?? "", NativeText.Read(text) ?? ""));
+            ILogger log = Of(opaque)._log;
+            if (log.IsEnabled(LogLevel.Debug)) KafkaLog.Library(log, NativeText.Read(facility) ?? "", NativeText.Read(text) ?? "");
         }
         catch (Exception)
         {
             // A log that fails has nowhere to say so, and must not end the process.
         }
     }
-
-    private void Log(KafkaLogLine line) => log?.Invoke(line);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnError(nint client, int code, byte* reason, nint opaque)

@@ -46,6 +46,7 @@ internal static class ErrorCodes
     public const int NotEnoughReplicas = 19; // NOT_ENOUGH_REPLICAS
     public const int NotEnoughReplicasAfterAppend = 20; // NOT_ENOUGH_REPLICAS_AFTER_APPEND
     public const int IllegalGeneration = 22; // ILLEGAL_GENERATION
+    public const int InconsistentGroupProtocol = 23; // INCONSISTENT_GROUP_PROTOCOL
     public const int UnknownMember = 25; // UNKNOWN_MEMBER_ID
     public const int RebalanceInProgress = 27; // REBALANCE_IN_PROGRESS
     public const int TopicAuthorization = 29; // TOPIC_AUTHORIZATION_FAILED

@@ -385,6 +385,25 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial byte* rd_kafka_topic_result_error_string(nint topic);
 
+    // Reading a topic's id
+
+    /// <summary>An error object that belongs to the topic, also where there is no error.</summary>
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_TopicDescription_error(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial nint rd_kafka_TopicDescription_topic_id(nint topic);
+
+    [LibraryImport(Name)]
+    public static partial long rd_kafka_Uuid_most_significant_bits(nint id);
+
+    [LibraryImport(Name)]
+    public static partial long rd_kafka_Uuid_least_significant_bits(nint id);
+
+    /// <summary>Lives as long as the id.</summary>
+    [LibraryImport(Name)]
+    public static partial byte* rd_kafka_Uuid_base64str(nint id);
+
     // Reading a topic's configuration
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]

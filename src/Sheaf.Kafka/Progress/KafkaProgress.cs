@@ -1,6 +1,8 @@
 using System.Globalization;
-using Sheaf.Buffering;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sheaf.Buffering.Memory;
+using Sheaf.Buffering;
 using Sheaf.Kafka.Native;
 using Sheaf.Spans;
 
@@ -20,14 +22,14 @@ public sealed class KafkaProgress : IDisposable
     private readonly KafkaProgressOptions _options;
     private readonly MemoryBuffer _buffer;
     private readonly int _topicPartitions;
-    private readonly Action<KafkaLogLine>? _log;
+    private readonly ILogger _log;
     private readonly TimeProvider _time;
     private readonly Shard[] _shards;
     private readonly byte[] _inputTopic;
     private volatile GroupMetadata? _group;
     private long _failedCommits;
 
-    private KafkaProgress(KafkaProgressOptions options, MemoryBuffer buffer, int topicPartitions, Action<KafkaLogLine>? log, TimeProvider time)
+    private KafkaProgress(KafkaProgressOptions options, MemoryBuffer buffer, int topicPartitions, ILogger log, TimeProvider time)
     {
         _options = options;
         _buffer = buffer;
@@ -53,6 +55,9 @@ public sealed class KafkaProgress : IDisposable
         public void Dispose() => Turn.Dispose();
     }
 
+    /// <summary>What is committed with every offset, besides the mark. Set before the first commit.</summary>
+    internal GroupNote Note { get; set; }
+
     /// <summary>Transactions that did not count, since the start. Any thread.</summary>
     public long FailedCommits => Interlocked.Read(ref _failedCommits);
 
@@ -61,8 +66,9 @@ public sealed class KafkaProgress : IDisposable
     /// <exception cref="ConfigurationException">The topic cannot be used, or this user may not.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
     public static async ValueTask<KafkaProgress> OpenAsync(
-        KafkaProgressOptions options, MemoryBuffer buffer, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+        KafkaProgressOptions options, MemoryBuffer buffer, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
+        log ??= NullLogger.Instance;
         int partitions = await Task.Run(() => ProgressTopic.Open(options, buffer.ShardCount, log, time, cancel), cancel); // librdkafka's waits block their thread
         return new KafkaProgress(options, buffer, partitions, log, time);
     }
@@ -72,13 +78,14 @@ public sealed class KafkaProgress : IDisposable
     /// <returns>How many partitions it has; null where it is missing and can be made.</returns>
     /// <inheritdoc cref="OpenAsync" path="/exception"/>
     public static async ValueTask<int?> FindAsync(
-        KafkaProgressOptions options, int partitions, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel) =>
+        KafkaProgressOptions options, int partitions, ILogger? log, TimeProvider time, CancellationToken cancel) =>
         await Task.Run(() => ProgressTopic.Find(options, partitions, log, time, cancel), cancel);
 
     /// <summary>The transactions of one producer.</summary>
     /// <param name="role">Tells this one from others of the instance.</param>
     /// <param name="config">What the producer needs besides; null: what the input has.</param>
-    internal KafkaTransactions OpenTransactions(string role, KafkaConfig? config = null)
+    /// <param name="outages">Told when nothing is acknowledged.</param>
+    internal KafkaTransactions OpenTransactions(string role, KafkaConfig? config = null, OutageWatch? outages = null)
     {
         KafkaConfig full = config?.Copy() ?? new KafkaConfig();
         if (config is null)
@@ -88,7 +95,7 @@ public sealed class KafkaProgress : IDisposable
             full.SetDefault("linger.ms", "0").SetDefault("compression.type", "lz4"); // few messages, which are waited for; bits compress well
         }
         full.Set("bootstrap.servers", _options.Input.Address.Brokers);
-        return new KafkaTransactions($"{_options.Instance}-{role}", full, _log);
+        return new KafkaTransactions($"{_options.Instance}-{role}", full, _log, outages);
     }
 
     /// <summary>The consumer is a member of another generation of its group. The polling thread, before anything of what the generation brought is acted on.</summary>
@@ -119,8 +126,7 @@ public sealed class KafkaProgress : IDisposable
             if (!marks.TryGetValue(offset.Partition, out ProgressMark mark)) continue;
             if (reader.Find(offset.Partition, mark) is not var (head, settled) || head.ReadOnFrom != offset.Offset)
             {
-                Tell(4, string.Create(CultureInfo.InvariantCulture,
-                    $"partition {offset.Partition}: topic {_options.Topic} does not hold what the group's offset {offset.Offset} was committed with ({mark}): segments that had left come out again, some in part"));
+                KafkaLog.ProgressMissing(_log, offset.Partition, _options.Topic, offset.Offset, mark.ToString());
                 continue;
             }
             SetMark(offset.Partition, new ProgressMark(head.Epoch, head.Sequence), cancel);
@@ -178,7 +184,7 @@ public sealed class KafkaProgress : IDisposable
     /// <exception cref="ConfigurationException">It is not.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
     public static async ValueTask EnsureSameClusterAsync(
-        KafkaProgressOptions options, KafkaOutputOptions output, Action<KafkaLogLine>? log, CancellationToken cancel)
+        KafkaProgressOptions options, KafkaOutputOptions output, ILogger? log, CancellationToken cancel)
     {
         (string input, string there) = await Task.Run(
             () => (ClusterOf(options.Input.ToConfig(), options, log), ClusterOf(output.ToConfig(), options, log)), cancel);
@@ -194,7 +200,7 @@ public sealed class KafkaProgress : IDisposable
         foreach (Shard shard in _shards) shard.Dispose();
     }
 
-    private static unsafe string ClusterOf(KafkaConfig config, KafkaProgressOptions options, Action<KafkaLogLine>? log)
+    private static unsafe string ClusterOf(KafkaConfig config, KafkaProgressOptions options, ILogger? log)
     {
         using ClientHandle client = ClientHandle.Create(ClientType.Producer, config, new ClientEvents(log)); // a consumer would need a group
         byte* id = LibRdKafka.rd_kafka_clusterid(client, (int)options.StartTimeout.TotalMilliseconds);
@@ -245,7 +251,7 @@ public sealed class KafkaProgress : IDisposable
             Shard shard = _shards[shards[i].Value];
             shard.Mark = shard.Mark with { Sequence = shard.Mark.Sequence + 1 };
             Write(transactions.Producer, topic, shard, pinned, delivery);
-            offsets[i] = new PartitionOffset(shards[i].Value, shard.Snapshot.ReadOnFrom, shard.Mark.ToString());
+            offsets[i] = new PartitionOffset(shards[i].Value, shard.Snapshot.ReadOnFrom, $"{shard.Mark} {Note}");
         }
         await delivery.SettleAsync(transactions.Producer, _time, cancel);
         GC.KeepAlive(pinned);
@@ -289,6 +295,4 @@ public sealed class KafkaProgress : IDisposable
             }
         }
     }
-
-    private void Tell(int level, string text) => _log?.Invoke(new KafkaLogLine(level, "PROGRESS", text));
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka.Progress;
@@ -25,11 +26,11 @@ internal sealed class KafkaTransactions : IDisposable
     /// <summary>Makes the producer; sends nothing yet.</summary>
     /// <param name="id">The transactional id.</param>
     /// <exception cref="ConfigurationException">A property is wrong.</exception>
-    public KafkaTransactions(string id, KafkaConfig config, Action<KafkaLogLine>? log)
+    public KafkaTransactions(string id, KafkaConfig config, ILogger? log, OutageWatch? outages = null)
     {
         _id = id;
         KafkaConfig full = config.Copy().Set("transactional.id", id).SetDefault("transaction.timeout.ms", DefaultTimeoutMs);
-        Producer = KafkaProducer.Create(full, log);
+        Producer = KafkaProducer.Create(full, log, outages);
     }
 
     public KafkaProducer Producer { get; }

@@ -1,10 +1,11 @@
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Sheaf.Buffering;
 
 namespace Sheaf.Kafka.Progress;
 
 /// <summary>Reads from the progress topic what belongs to partitions of the input.</summary>
-internal sealed class ProgressReader(KafkaProgressOptions options, int topicPartitions, Action<KafkaLogLine>? log, TimeProvider time)
+internal sealed class ProgressReader(KafkaProgressOptions options, int topicPartitions, ILogger? log, TimeProvider time)
 {
     private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(100);
 

@@ -82,7 +82,7 @@ internal readonly record struct ProgressMark(long Epoch, long Sequence)
 
     /// <summary>Null: somebody else has committed the offset, or set it by hand.</summary>
     public static ProgressMark? Parse(string metadata) =>
-        metadata.Split(' ') is [Begin, var epoch, var sequence]
+        metadata.Split(' ') is [Begin, var epoch, var sequence, ..]
         && long.TryParse(epoch, NumberStyles.None, CultureInfo.InvariantCulture, out long e) && long.TryParse(sequence, NumberStyles.None, CultureInfo.InvariantCulture, out long s)
             ? new ProgressMark(e, s) : null;
 }

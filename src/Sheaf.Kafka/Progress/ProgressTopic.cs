@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka.Native;
 
 namespace Sheaf.Kafka.Progress;
@@ -18,19 +19,18 @@ internal static class ProgressTopic
     /// <param name="partitions">For a topic that is made.</param>
     /// <exception cref="ConfigurationException">It cannot be made, may not be read, or would lose what it holds.</exception>
     /// <exception cref="SourceException">No broker answered in time.</exception>
-    public static int Open(KafkaProgressOptions options, int partitions, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    public static int Open(KafkaProgressOptions options, int partitions, ILogger log, TimeProvider time, CancellationToken cancel)
     {
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);
         if (Find(client, events, options, time, cancel) is { } there) return there;
         Create(client, options, partitions, onlyTry: false, time, cancel);
-        log?.Invoke(new KafkaLogLine(5, "PROGRESS", string.Create(
-            CultureInfo.InvariantCulture, $"topic {options.Topic} is made, with {partitions} partitions: it holds how far the memory buffer is")));
+        if (log is not null) KafkaLog.ProgressTopicMade(log, options.Topic, partitions);
         return KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Failure(options, error, events);
     }
 
     /// <summary>As <see cref="Open"/>, and makes nothing: null where it is missing and could be made.</summary>
-    public static int? Find(KafkaProgressOptions options, int partitions, Action<KafkaLogLine>? log, TimeProvider time, CancellationToken cancel)
+    public static int? Find(KafkaProgressOptions options, int partitions, ILogger? log, TimeProvider time, CancellationToken cancel)
     {
         var events = new ClientEvents(log);
         using ClientHandle client = ClientHandle.Create(ClientType.Consumer, options.Input.ToConfig(), events);

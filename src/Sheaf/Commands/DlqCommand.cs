@@ -51,7 +51,7 @@ internal static class DlqCommand
         signals.Register();
         try
         {
-            return await action(new DlqContext(host, options, KafkaLog.To(logs.CreateLogger("Sheaf.Kafka.DeadLetters")), signals.Stopping));
+            return await action(new DlqContext(host, options, logs.CreateLogger("Sheaf.Kafka.DeadLetters"), signals.Stopping));
         }
         catch (ConfigurationException e)
         {
@@ -119,7 +119,7 @@ internal static class DlqCommand
 
 /// <summary>What a command of <c>dlq</c> is given.</summary>
 /// <param name="Stop">Cancelled by the first signal.</param>
-internal sealed record DlqContext(CommandHost Host, EffectiveOptions Options, Action<KafkaLogLine> KafkaLog, CancellationToken Stop)
+internal sealed record DlqContext(CommandHost Host, EffectiveOptions Options, ILogger KafkaLog, CancellationToken Stop)
 {
     public KafkaConfig KafkaConfig { get; } = KafkaConfigKind.Read(Options.Get(OptionTable.KafkaConfig));
 }

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
 using Sheaf.Kafka.Native;
 using Sheaf.Spans;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
@@ -75,9 +77,9 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
     {
         const int Limit = 10_000;
         string topic = Broker.CreateTopic(1, ("max.message.bytes", $"{Limit}"));
-        var lines = new List<string>();
+        using var logged = new LogRecorder();
         byte[][] messages = [.. Enumerable.Range(0, 5).Select(i => Encoding.UTF8.GetBytes(new string((char)('a' + i), i % 2 == 0 ? 100 : 5000 * i)))];
-        await using (KafkaDeadLetterSink sink = await KafkaDeadLetterSink.OpenAsync(OutputTo(topic), line => { lock (lines) lines.Add(line.Text); }, TimeProvider.System, default))
+        await using (KafkaDeadLetterSink sink = await KafkaDeadLetterSink.OpenAsync(OutputTo(topic), logged.CreateLogger("test"), TimeProvider.System, default))
             await sink.WriteAsync([.. messages.Select((m, i) => Letter(m, i))], default);
 
         IReadOnlyList<ReceivedMessage> received = await TestMember.ReadToEndAsync(Broker.Brokers, topic);
@@ -95,7 +97,7 @@ public sealed class DeadLetterRuns(KafkaBroker broker) : KafkaTest(broker)
             Assert.Equal("15000", truncated);
             Assert.InRange(received[i].Value.Length, Limit - 1000, Limit - 200); // as much as there is room for
         }
-        Assert.Contains(lines, text => text.Contains("of the 15000 bytes of message 3 of partition 7 of spans the first ", StringComparison.Ordinal));
+        Assert.Equal(EventIds.DeadLetterCut, Assert.Single(logged.Events, e => e.Level > LogLevel.Debug).Id);
     }
 
     [Fact]

@@ -34,18 +34,22 @@ internal sealed class KafkaRun : IAsyncDisposable
     private readonly long _beginMs;
     private int _readUpTo;
 
-    private KafkaRun(KafkaBroker broker, int partitions, RedisServer? redis, (string Name, string Value)[] inputProperties, int inputCopies = -1)
+    private KafkaRun(
+        KafkaBroker broker, int partitions, RedisServer? redis, (string Name, string Value)[] inputProperties, (string Name, string Value)[] outputProperties,
+        int inputCopies = -1)
     {
         _broker = broker;
         Redis = redis;
         _beginMs = (TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1)).ToUnixTimeMilliseconds();
         Input = broker.CreateTopic(partitions, inputCopies, inputProperties);
-        Output = broker.CreateTopic(OutputPartitions);
+        Output = broker.CreateTopic(OutputPartitions, outputProperties);
         Group = broker.NewName("group");
         _producer = new TestProducer(broker.Brokers, Input);
     }
 
     public RedisServer? Redis { get; }
+
+    public string Brokers => _broker.Brokers;
 
     public string Input { get; }
 
@@ -65,10 +69,13 @@ internal sealed class KafkaRun : IAsyncDisposable
     public long SpansOut { get; private set; }
 
     public static async Task<KafkaRun> CreateAsync(KafkaBroker broker, int partitions = 1, bool withRedis = false, params (string Name, string Value)[] inputProperties) =>
-        new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null, inputProperties);
+        new(broker, partitions, withRedis ? await RedisServer.StartAsync() : null, inputProperties, []);
+
+    /// <summary>As above, with properties of the output topic.</summary>
+    public static KafkaRun CreateWithOutput(KafkaBroker broker, params (string Name, string Value)[] outputProperties) => new(broker, 1, null, [], outputProperties);
 
     /// <summary>One whose input has a single copy: where its broker is away, so is the partition.</summary>
-    public static KafkaRun OnSingleCopies(KafkaBroker cluster, int partitions) => new(cluster, partitions, redis: null, inputProperties: [], inputCopies: 1);
+    public static KafkaRun OnSingleCopies(KafkaBroker cluster, int partitions) => new(cluster, partitions, redis: null, inputProperties: [], outputProperties: [], inputCopies: 1);
 
     /// <summary>Starts another instance.</summary>
     public SheafProcess Start(params string[] words) => StartFrom($"kafka://{_broker.Brokers}/{Input}?group={Group}", words);
@@ -77,7 +84,7 @@ internal sealed class KafkaRun : IAsyncDisposable
     {
         List<string> all =
         [
-            "process-spans", "--summary", "json", "--input", input, "--auto-offset-reset", "earliest",
+            "process-spans", "--summary", "json", "--input", input,
             "--max-batch-time-ms", "50", "--flusher-processes", "2",
         ];
         if (!words.Contains("--shutdown-timeout")) all.AddRange(["--shutdown-timeout", "20"]);
@@ -111,14 +118,36 @@ internal sealed class KafkaRun : IAsyncDisposable
         Assert.Equal("no error", error.ToString());
     }
 
+    /// <summary>Produces spans through another producer, which knows the partitions that the topic has gained.</summary>
+    public async Task ProduceAnewAsync(IReadOnlyList<string> spans, double second = 0)
+    {
+        _spans.AddRange(spans);
+        using var producer = new TestProducer(_broker.Brokers, Input);
+        KafkaError error = await producer.ProduceAsync([.. spans.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)(1000 * second), i => TraceOf(spans[i]));
+        Assert.Equal("no error", error.ToString());
+    }
+
+    /// <summary>Waits until an instance has logged an event so often.</summary>
+    public static Task LoggedAsync(SheafProcess instance, int eventId, int times = 1) =>
+        instance.WaitForErrorAsync(error => error.Split(string.Create(CultureInfo.InvariantCulture, $" {eventId}: ")).Length > times);
+
     /// <summary>Produces a message that is no span, and that <see cref="VerifyAsync"/> does not look for.</summary>
     public async Task ProduceBadAsync(string message) => Assert.Equal("no error", (await _producer.ProduceAsync([Encoding.UTF8.GetBytes(message)], _beginMs)).ToString());
 
     /// <summary>Produces what moves the clock of every partition past every deadline; its own spans stay buffered.</summary>
-    public async Task LetTimePassAsync()
+    public Task LetTimePassAsync() => LetTimePassAsync(_producer);
+
+    /// <summary>As above, through another producer, which knows the partitions that the topic has gained.</summary>
+    public async Task LetTimePassAnewAsync()
+    {
+        using var producer = new TestProducer(_broker.Brokers, Input);
+        await LetTimePassAsync(producer);
+    }
+
+    private async Task LetTimePassAsync(TestProducer producer)
     {
         string[] late = [.. Enumerable.Range(1, 64).Select(i => Span(project: 99, trace: $"{i:x32}", id: i))];
-        KafkaError error = await _producer.ProduceAsync([.. late.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)Later.TotalMilliseconds, i => TraceOf(late[i]));
+        KafkaError error = await producer.ProduceAsync([.. late.Select(Encoding.UTF8.GetBytes)], _beginMs + (long)Later.TotalMilliseconds, i => TraceOf(late[i]));
         Assert.Equal("no error", error.ToString());
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Sheaf.Kafka;
 using Sheaf.Kafka.Native;
 using Sheaf.SystemTests.Processes;
@@ -97,9 +98,20 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     public async Task A_log_that_throws_harms_nobody()
     {
         KafkaProducer producer = KafkaProducer.Create(
-            new KafkaConfig().Set("bootstrap.servers", "127.0.0.1:1").Set("debug", "broker"), _ => throw new InvalidOperationException("planted"));
+            new KafkaConfig().Set("bootstrap.servers", "127.0.0.1:1").Set("debug", "broker"), new ThrowingLogger());
         await Eventually.TrueAsync(() => producer.LastError.Code != 0, "an error");
         producer.Dispose();
+    }
+
+    private sealed class ThrowingLogger : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new InvalidOperationException("planted");
     }
 
     private static void Forget(string brokers, string topic) => _ = KafkaConsumer.Join(new KafkaConsumerOptions

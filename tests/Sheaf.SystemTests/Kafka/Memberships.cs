@@ -1,5 +1,6 @@
 using Sheaf.Dev;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 using Sheaf.TestKit.Redis;
@@ -93,7 +94,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
         await run.ProduceAsync(KafkaRun.Traces(2 * Traces, Traces), second: 300);
         await run.ReadAsync(2 * 5 * Traces);
         await first.SignalAsync(SheafProcess.Continue);
-        await first.WaitForErrorAsync(error => error.Contains("before this one could hand it over", StringComparison.Ordinal));
+        await first.WaitForErrorAsync(error => error.Contains($" {EventIds.PartitionLost}: ", StringComparison.Ordinal));
         await run.ProduceAsync(KafkaRun.Traces(3 * Traces, Traces), second: 600);
         await run.LetTimePassAsync();
         await run.ReadAsync(4 * 5 * Traces);
@@ -139,7 +140,7 @@ public sealed class Memberships(KafkaBroker broker) : KafkaTest(broker)
         Broker.AddPartitions(run.Input, 3);
         Ended ended = await instance.EndAsync();
         ended.AssertEnded(1);
-        Assert.Contains("the topic has partition 2 now, and had 2 at the start: start again", ended.Error, StringComparison.Ordinal);
+        Assert.Contains("the topic has gained partitions: partition 2 was assigned, and there were 2", ended.Error, StringComparison.Ordinal);
         SheafProcess again = run.Start(words);
         await KafkaRun.AssignedAsync(again, 3);
         await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), second: 1);

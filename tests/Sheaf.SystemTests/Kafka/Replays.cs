@@ -1,6 +1,7 @@
 using Sheaf.Dev;
 using Sheaf.Kafka;
 using Sheaf.SystemTests.Processes;
+using Sheaf.Telemetry;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
@@ -106,7 +107,7 @@ public sealed class Replays(KafkaBroker broker) : KafkaTest(broker)
         await run.LetTimePassAsync();
         await run.ReadAsync(1);
         Ended ended = await KafkaRun.StopAsync(instance);
-        Assert.Contains($"topic {run.Group}.sheaf-progress is made", ended.Error, StringComparison.Ordinal);
+        Assert.Contains($" {EventIds.ProgressTopicMade}: ", ended.Error, StringComparison.Ordinal);
         Assert.NotEmpty(await TestMember.ReadToEndAsync(Broker.Brokers, $"{run.Group}.sheaf-progress"));
     }
 

@@ -131,11 +131,14 @@ public sealed unsafe class KafkaBroker : IDisposable
     public string CreateTopic(int partitions, int copies, params (string Name, string Value)[] properties)
     {
         string name = NewName("test");
-        if (_mock is not null)
-        {
-            _mock.CreateTopic(name, partitions);
-            return name;
-        }
+        if (_mock is not null) _mock.CreateTopic(name, partitions);
+        else CreateTopic(name, partitions, copies, properties);
+        return name;
+    }
+
+    /// <summary>Creates a topic of a real broker, for instance one that was deleted.</summary>
+    public void CreateTopic(string name, int partitions, int copies, params (string Name, string Value)[] properties)
+    {
         byte* error = stackalloc byte[NativeText.ErrorSize];
         nint topic = LibRdKafka.rd_kafka_NewTopic_new(name, partitions, copies, error, NativeText.ErrorSize);
         Xunit.Assert.True(topic != 0, NativeText.Read(error));
@@ -152,7 +155,6 @@ public sealed unsafe class KafkaBroker : IDisposable
         LibRdKafka.rd_kafka_event_destroy(answer);
         LibRdKafka.rd_kafka_queue_destroy(queue);
         LibRdKafka.rd_kafka_NewTopic_destroy(topic);
-        return name;
     }
 
     /// <summary>Deletes a topic of a real broker; its files go after <c>file.delete.delay.ms</c>.</summary>

@@ -53,7 +53,6 @@ public sealed class ProgressRecordsTests
     [InlineData("")]
     [InlineData("sheaf-progress 1")]
     [InlineData("sheaf-progress 1 two")]
-    [InlineData("sheaf-progress 1 2 3")]
     [InlineData("other 1 2")]
     public void An_offset_that_somebody_else_has_committed_has_no_mark(string metadata) => Assert.Null(ProgressMark.Parse(metadata));
 

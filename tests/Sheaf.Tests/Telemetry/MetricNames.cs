@@ -37,6 +37,7 @@ public class MetricNames
                 "spans.buffer.process_spans.count_bytes{shard}",
                 "spans.buffer.process_spans.count_spans{shard}",
                 "spans.buffer.process_spans.num_is_root_spans{shard}",
+                "spans.buffer.process_spans.torn_traces{shard}",
                 "spans.buffer.progress.failed_commits{}",
                 "spans.buffer.segment_size_bytes{shard}",
             ],

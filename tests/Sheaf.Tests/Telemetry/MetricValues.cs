@@ -35,6 +35,7 @@ public class MetricValues
             cells.RepeatedSegments = Number(shard, 12);
             cells.Losses = Number(shard, 13);
             foreach (FlushReason reason in Enum.GetValues<FlushReason>()) cells.AddSegments(reason, Number(shard, 20 + (int)reason));
+            TearTraces(ingest.Scatter, shard, Number(shard, 14));
         }
 
         IReadOnlyList<RecordedMetric> all = recorder.Collect();
@@ -43,6 +44,7 @@ public class MetricValues
         (string Name, int Number)[] expected =
         [
             ("process_spans.count_spans", 53), ("process_spans.count_bytes", 62), ("process_spans.num_is_root_spans", 3),
+            ("process_spans.torn_traces", 14),
             ("far_ahead", 4), ("dead_letters", -1), ("dropped_spans", -2), ("duplicate_spans", 10),
             ("flush_segments.produced_spans", 8), ("flush_segments.produced_bytes", 9), ("flush_segments.oversized_segments", 11),
             ("flush_segments.repeated_segments", 12), ("losses", 13),
@@ -92,4 +94,15 @@ public class MetricValues
     }
 
     private static int Number(ShardId shard, int number) => (1000 * (shard.Value + 1)) + number;
+
+    /// <summary>So many traces come in another shard, and then in this one.</summary>
+    private static void TearTraces(TraceScatter scatter, ShardId shard, long count)
+    {
+        for (ulong id = 1; scatter.Torn(shard) < count; id++)
+        {
+            var trace = new TraceKey(shard.Value, new TraceId(0, id));
+            scatter.Look(trace, new ShardId(1 - shard.Value), 1000);
+            scatter.Look(trace, shard, 2000);
+        }
+    }
 }
