@@ -30,8 +30,10 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
     /// <summary>As <see cref="Find"/>, without the topic's limits.</summary>
     /// <param name="events">The client's: brokers that refuse it are not asked again, as brokers that are away are.</param>
     /// <param name="mayBeMissing">Whether a topic that is not there is told at once; otherwise it may have been made a moment ago.</param>
+    /// <param name="wasMade">It certainly was: many partitions take their time to be known.</param>
     internal static int? CountPartitions(
-        ClientHandle client, ClientEvents events, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel, bool mayBeMissing = false)
+        ClientHandle client, ClientEvents events, string name, TimeSpan timeout, TimeProvider time, out KafkaError error, CancellationToken cancel, bool mayBeMissing = false,
+        bool wasMade = false)
     {
         long start = time.GetTimestamp();
         nint topic = client.Topic(name);
@@ -49,6 +51,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             TimeSpan patience = error.Kind switch
             {
                 KafkaErrorKind.Retriable => timeout,
+                KafkaErrorKind.UnknownTopic when wasMade => timeout,
                 KafkaErrorKind.UnknownTopic when !mayBeMissing => Propagation < timeout ? Propagation : timeout,
                 _ => TimeSpan.Zero,
             };

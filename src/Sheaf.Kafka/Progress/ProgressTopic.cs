@@ -26,7 +26,8 @@ internal static class ProgressTopic
         if (Find(client, events, options, time, cancel) is { } there) return there;
         Create(client, options, partitions, onlyTry: false, time, cancel);
         if (log is not null) KafkaLog.ProgressTopicMade(log, options.Topic, partitions);
-        return KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel) ?? throw Failure(options, error, events);
+        int? made = KafkaTopic.CountPartitions(client, events, options.Topic, options.StartTimeout, time, out KafkaError error, cancel, wasMade: true);
+        return made ?? throw Failure(options, error, events);
     }
 
     /// <summary>As <see cref="Open"/>, and makes nothing: null where it is missing and could be made.</summary>

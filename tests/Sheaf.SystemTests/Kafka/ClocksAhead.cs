@@ -19,7 +19,7 @@ public sealed class ClocksAhead(KafkaBroker broker) : KafkaTest(broker)
         SheafProcess instance = run.Start(options);
         await KafkaRun.AssignedAsync(instance);
         int step = 0;
-        for (; step < 40; step++) await ProduceStepAsync();
+        while (step < 40) await ProduceStepAsync();
         await run.ProduceAsync(KafkaRun.Traces(90_000, 1), KafkaRun.FiftyMinutesAhead);
         await GoOnUntilAsync(60 * SpansPerTrace);
 

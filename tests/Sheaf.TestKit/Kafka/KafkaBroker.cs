@@ -155,6 +155,20 @@ public sealed unsafe class KafkaBroker : IDisposable
         LibRdKafka.rd_kafka_event_destroy(answer);
         LibRdKafka.rd_kafka_queue_destroy(queue);
         LibRdKafka.rd_kafka_NewTopic_destroy(topic);
+        WaitUntilKnown(name, partitions);
+    }
+
+    // Brokers take their time with many partitions, and answer until then that they know no such topic.
+    private void WaitUntilKnown(string topic, int partitions)
+    {
+        nint handle = _admin.Topic(topic);
+        long begun = TimeProvider.System.GetTimestamp();
+        int[] leaders;
+        while (!KafkaTopic.AskLeaders(_admin, handle, out leaders).IsNone || leaders.Length < partitions || leaders.Contains(KafkaTopic.NoLeader))
+        {
+            Xunit.Assert.True(TimeProvider.System.GetElapsedTime(begun) < MostTime, $"topic {topic} is not known within {MostTime}");
+            Thread.Yield();
+        }
     }
 
     /// <summary>Deletes a topic of a real broker; its files go after <c>file.delete.delay.ms</c>.</summary>
