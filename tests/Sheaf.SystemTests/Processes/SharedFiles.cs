@@ -88,12 +88,12 @@ public sealed class SharedFiles : ProcessTest
     private async Task<Ended> DisturbedAsync(Func<Task> disturb)
     {
         await using SheafProcess sheaf = StartRun("--input", "-", "--output", "out.jsonl");
-        await sheaf.In.WriteAsync(Lines([.. Enumerable.Range(1, 20).Select(i => Span(i, 1000, trace: i)), .. Enumerable.Range(1, 20).Select(i => Span(i, 2000, trace: 100 + i))]));
+        await sheaf.In.WriteAsync(Lines([.. Enumerable.Range(1, 20).Select(i => Span(i, 1000, trace: i)), .. Enumerable.Range(1, 20).Select(i => Span(i, 1030, trace: 100 + i))]));
         await sheaf.In.FlushAsync();
         await Eventually.TrueAsync(() => File.Exists(PathOf("out.jsonl")) && new FileInfo(PathOf("out.jsonl")).Length > 0, "the first segments");
         await Task.Delay(200); // and maybe the others
         await disturb();
-        await sheaf.In.WriteAsync(Lines([.. Enumerable.Range(1, 20).Select(i => Span(i, 3000, trace: 200 + i)), .. Enumerable.Range(1, 20).Select(i => Span(i, 4000, trace: 300 + i))]));
+        await sheaf.In.WriteAsync(Lines([.. Enumerable.Range(1, 20).Select(i => Span(i, 1060, trace: 200 + i)), .. Enumerable.Range(1, 20).Select(i => Span(i, 1090, trace: 300 + i))]));
         sheaf.In.Close();
         return await sheaf.EndAsync();
     }

@@ -50,7 +50,7 @@ public sealed class UnusableFiles : ProcessTest
 
         (string[] Words, int ExitCode, string[] Told)[] cases =
         [
-            (["--input", "secret", "--output", "/dev/null", "--dead-letter", "stop"], 1, ["secret may not be read"]),
+            (["--input", "secret", "--output", "/dev/null", "--dead-letter", "stop"], 2, ["--input: 'secret' cannot be read: Permission denied"]),
             (["--input", "spans", "--output", "locked", "--dead-letter", "stop"], 2, ["--output: 'locked' cannot be written: Permission denied"]),
             (["--input", "spans", "--output", "closed/out", "--dead-letter", "stop"], 2, ["--output: 'closed/out' cannot be created in"]),
             (["--input", "spans", "--output", "/dev/null", "--dead-letter", "file:locked"], 2, ["--dead-letter", "'locked' cannot be written: Permission denied"]),

@@ -46,7 +46,7 @@ public class FileSource
     {
         byte[] text = [.. "{ \"shards\": 1,\n\"output\": \"caf"u8, 0xE9, .. "\" }"u8];
         Assert.Equal(
-            "sheaf.json: is not UTF-8 text: byte 32 is none of it; save it as UTF-8 (sheaf.json, line 2)",
+            "sheaf.json: is not UTF-8 text: byte 30 is none of it; save it as UTF-8 (sheaf.json, line 2)",
             Assert.Single(FileLayer.Read("sheaf.json", text).Faults).ToString());
     }
 

@@ -360,7 +360,7 @@ public sealed class PlanBinding : IDisposable
         string full = _folder.Write("full.jsonl", "x");
         Assert.Equal(2, await _host.RunAsync("process-spans", "--input", _folder.PathOf("none"), "--output", full));
         Assert.Contains($"--input: there is no file '{_folder.PathOf("none")}' (command line)", _host.Error, StringComparison.Ordinal);
-        Assert.Contains($"--output: '{full}' exists and is not empty; --overwrite replaces it (command line)", _host.Error, StringComparison.Ordinal);
+        Assert.Contains($"--output: '{full}' exists and is not empty; --overwrite throws its content away (command line)", _host.Error, StringComparison.Ordinal);
 
         var second = new TestHost();
         Assert.Equal(2, await second.RunAsync("process-spans", "--input", _folder.PathOf(""), "--output", _folder.PathOf("a/b")));

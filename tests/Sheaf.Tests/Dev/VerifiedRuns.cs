@@ -208,7 +208,7 @@ public sealed class VerifiedRuns : IAsyncLifetime
     [Fact]
     public async Task Unusable_lines_must_be_among_the_dead_letters_when_these_are_given()
     {
-        string[] spans = [.. _spans, "not JSON", ""];
+        string[] spans = [.. _spans, "not JSON", "{}"];
         string[] letters = [Letter(_spans.Length + 1), Letter(_spans.Length + 2)];
         Assert.Equal(0, (await NaiveRun.VerifyAsync(spans, _messages, deadLetters: letters)).Problems.Count);
         Assert.Equal([ProblemKind.WrongDeadLetter], (await NaiveRun.VerifyAsync(spans, _messages, deadLetters: letters[..1])).Problems.Counts.Keys);
