@@ -85,6 +85,7 @@ internal sealed partial class RunLog : IDisposable
             Look();
             await Task.Delay(LookInterval, _time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+        LookAtOutages(); // what came back in the last moment
         LookAtCounts(_look());
     }
 

@@ -387,7 +387,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             bytesOut += cells.ProducedBytes;
             for (int reason = 0; reason < segments.Length; reason++) segments[reason] += cells.Segments((FlushReason)reason);
             if (cells.IsOwned) here++;
-            if (cells.ClockMs > depth.EarliestDeadlineMs) lag = Math.Max(lag, cells.ClockMs - depth.EarliestDeadlineMs);
+            lag = Math.Max(lag, depth.LagMs(cells.ClockMs));
         }
         return new RunSnapshot
         {

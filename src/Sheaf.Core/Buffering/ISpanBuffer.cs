@@ -66,4 +66,12 @@ public interface ISpanBuffer : IAsyncDisposable
 /// <summary>What is buffered for a shard.</summary>
 /// <param name="PayloadBytes">Sum of the payloads' lengths.</param>
 /// <param name="EarliestDeadlineMs">Earliest armed deadline, in ms of stream time; <see cref="Segments.SegmentRules.Never"/> when empty.</param>
-public readonly record struct BufferDepth(long Spans, long Traces, long PayloadBytes, long EarliestDeadlineMs);
+public readonly record struct BufferDepth(long Spans, long Traces, long PayloadBytes, long EarliestDeadlineMs)
+{
+    /// <summary>
+    /// How far the earliest deadline lies behind a shard's clock; 0 where nothing is due, or where what is due has no deadline: a trace that has grown too large is armed for time 0, to be
+    /// looked at at once.
+    /// </summary>
+    /// <param name="clockMs"><see cref="long.MinValue"/> before the first span.</param>
+    public long LagMs(long clockMs) => EarliestDeadlineMs > 0 && clockMs > EarliestDeadlineMs ? clockMs - EarliestDeadlineMs : 0;
+}

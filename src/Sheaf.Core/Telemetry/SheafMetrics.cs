@@ -149,8 +149,7 @@ public sealed class SheafMetrics : IDisposable
         Gauge(Names.BufferedSpans, "{span}", "Spans in the buffer.", s => depth(s).Spans);
         Gauge(Names.BufferedBytes, "By", "Bytes of payloads in the buffer.", s => depth(s).PayloadBytes);
         Gauge(Names.QueueSize, "{trace}", "Traces in the buffer.", s => depth(s).Traces);
-        Gauge(Names.Lag, "ms", "How far the oldest deadline lies behind the shard's clock; 0 when nothing is due.", s =>
-            control.Shard(s).ClockMs == long.MinValue ? 0 : Math.Max(0, control.Shard(s).ClockMs - depth(s).EarliestDeadlineMs));
+        Gauge(Names.Lag, "ms", "How far the oldest deadline lies behind the shard's clock; 0 when nothing is due.", s => depth(s).LagMs(control.Shard(s).ClockMs));
         _meter.CreateObservableGauge(Names.Load, load, "1", "Share of the memory that the buffer may use: 1 is full.");
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Sheaf.Configuration;
@@ -12,6 +13,8 @@ namespace Sheaf.Commands;
 /// </summary>
 internal sealed class LineLoggerProvider(ErrorConsole console, TimeProvider time, Func<LogLevel> least, LogFormat format = LogFormat.Text) : ILoggerProvider
 {
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }; // it goes into no page
+
     private const string Template = "{OriginalFormat}"; // what a generated method names its text
 
     public ILogger CreateLogger(string categoryName) => new LineLogger(this, categoryName);
@@ -52,7 +55,7 @@ internal sealed class LineLoggerProvider(ErrorConsole console, TimeProvider time
         private string Json(LogLevel level, int id, string text, IReadOnlyList<KeyValuePair<string, object?>>? fields)
         {
             using var buffer = new MemoryStream();
-            using (var json = new Utf8JsonWriter(buffer))
+            using (var json = new Utf8JsonWriter(buffer, Readable))
             {
                 json.WriteStartObject();
                 json.WriteString("time", provider.Now);

@@ -75,6 +75,15 @@ public class MetricValues
         Assert.All(recorder.Collect().Where(m => m.Name == SheafMetrics.Names.Lag), m => Assert.Equal(0, m.Value));
     }
 
+    [Theory]
+    [InlineData(long.MinValue, 5000, 0)]
+    [InlineData(7000, 5000, 2000)]
+    [InlineData(5000, 5000, 0)]
+    [InlineData(7000, long.MaxValue, 0)]
+    [InlineData(1_700_000_000_000, 0, 0)] // a trace that is too large: it is to be looked at now, and no deadline has passed
+    public void A_lag_is_that_of_a_deadline(long clock, long earliest, long lag) =>
+        Assert.Equal(lag, new BufferDepth(1, 1, 1, earliest).LagMs(clock));
+
     [Fact]
     public void Each_produced_message_is_measured_once_and_each_wait_in_seconds()
     {
