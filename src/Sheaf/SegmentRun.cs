@@ -145,7 +145,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         bool hasLeft = outcome == RunOutcome.Done; // everything
         if (run.WhyOfNoUse() is { } why)
         {
-            if (outcome == RunOutcome.Done) (outcome, reason) = (RunOutcome.Failed, why);
+            if (outcome == RunOutcome.Done) (outcome, reason) = (RunOutcome.NothingUsable, why);
             else if (outcome == RunOutcome.DeadLetterLimit) reason = $"{reason}. {why}";
         }
         try
@@ -162,7 +162,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         {
             hasLeft = false;
             // A run that had failed before keeps its reason: the first one.
-            if (outcome is RunOutcome.Done or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
+            if (outcome is RunOutcome.Done or RunOutcome.NothingUsable or RunOutcome.Interrupted) (outcome, reason) = (RunOutcome.Failed, e.Message);
         }
         RunReport report = await run.ReportAsync(outcome, reason, context.Time.GetElapsedTime(begun));
         if (hasLeft && !input.IsShared) await buffer.CompleteAsync(CancellationToken.None);
@@ -299,7 +299,8 @@ internal sealed class SegmentRun : IAsyncDisposable
     private string? WhyOfNoUse()
     {
         long received = Shards.Sum(_counters.Received);
-        if (_input.IsShared || received == 0 || Shards.Sum(_counters.DeadLetters) < received) return null;
+        // A run that goes on with another's buffer has only the rest of its input.
+        if (_input.IsShared || received == 0 || _buffer.Stored.Any(stored => stored.Offset > 0) || Shards.Sum(_counters.DeadLetters) < received) return null;
         string looks = _input.Source.LooksLike is { } form ? $": this looks like {form}" : "";
         return $"input: {_input.Source.Name}: none of its {received} messages is a span{looks}";
     }
@@ -422,8 +423,6 @@ internal sealed class SegmentRun : IAsyncDisposable
             rows.Add(new ShardLedger(shard, CountsOf(shard, _buffer.Expected(shard))));
         }
         var ledger = new Ledger(rows);
-        if (outcome == RunOutcome.Done && NothingWasUsable(ledger.Total))
-            (outcome, reason) = (RunOutcome.NothingUsable, $"none of the {ledger.Total.Received} messages of {_input.Source.Name} could be used");
         return new RunReport
         {
             Outcome = outcome,
@@ -469,10 +468,6 @@ internal sealed class SegmentRun : IAsyncDisposable
         counts.Balance > 0 && _control.Shard(shard).Losses + _counters.Losses(shard) > 0 ? counts with { Lost = counts.Balance } : counts;
 
     private IEnumerable<ShardId> Shards => Enumerable.Range(0, _plan.Shards).Select(s => new ShardId(s));
-
-    /// <summary>An input with an end has ended, and gave nothing but dead letters from its beginning on.</summary>
-    private bool NothingWasUsable(LedgerCounts total) =>
-        !_input.IsShared && total.Received > 0 && total.DeadLetters == total.Received && total.CarriedOver == 0 && _buffer.Stored.All(stored => stored.Offset <= 0);
 
     private static bool UsesKafka(ProcessSpansPlan plan) => plan.KafkaInput is not null || plan.KafkaOutput is not null || plan.DeadLetter is DeadLetterTarget.Kafka;
 
