@@ -1,3 +1,5 @@
+using Sheaf.TestKit;
+using Sheaf.TestKit.Redis;
 
 namespace Sheaf.SystemTests.Processes;
 
@@ -101,13 +103,13 @@ public sealed class OddSurroundings : ProcessTest
     }
 
     [Theory]
-    [InlineData("zstd", new byte[] { 0x28, 0xB5, 0x2F, 0xFD, 4, 0, 0x59, 0, 0, 10, 10 }, "zstd-compressed")]
-    [InlineData("array", new byte[] { (byte)'[', (byte)'{', (byte)'}', (byte)']', 10 }, "JSON array")]
-    [InlineData("pretty", new byte[] { (byte)'{', 10, (byte)'}', 10 }, "several lines")]
-    public async Task An_input_of_another_form_fails_the_run_and_is_named(string name, byte[] content, string told)
+    [InlineData("zstd", new byte[] { 0x28, 0xB5, 0x2F, 0xFD, 4, 0, 0x59, 0, 0, 10, 10 }, 1, "zstd-compressed")]
+    [InlineData("array", new byte[] { (byte)'[', (byte)'{', (byte)'}', (byte)']', 10 }, 4, "JSON array")]
+    [InlineData("pretty", new byte[] { (byte)'{', 10, (byte)'}', 10 }, 4, "several lines")]
+    public async Task An_input_of_another_form_fails_the_run_and_is_named(string name, byte[] content, int exitCode, string told)
     {
         Ended run = await RunAsync("--input", Write(name, content), "--output", "out.jsonl", "--dead-letter-max-ratio", "1");
-        run.AssertEnded(1);
+        run.AssertEnded(exitCode);
         Assert.Contains(told, run.Summary.GetProperty("reason").GetString(), StringComparison.Ordinal);
     }
 
@@ -119,6 +121,50 @@ public sealed class OddSurroundings : ProcessTest
         run.AssertEnded(0);
         Assert.Equal(219, run.Count("received"));
         await VerifyAsync("spans", "out.jsonl", "--expect", ExpectedOfSample);
+    }
+
+    [MountFact]
+    public async Task Shared_memory_that_is_full_is_replaced_by_the_temporary_folder_and_told_where_that_is_full_too()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        Directory.CreateDirectory(PathOf("tiny"));
+        string words = $"\"$@\" process-spans --summary json --input {Sample} --output out.jsonl --buffer {server.Uri}";
+        const string FullMemory = "mount -t tmpfs -o size=4k tmpfs /dev/shm; ";
+        Ended replaced = await InOwnMountsAsync(FullMemory + words);
+        replaced.AssertEnded(0);
+        Ended full = await InOwnMountsAsync(FullMemory + "mount -t tmpfs -o size=4k tmpfs tiny; export TMPDIR=$PWD/tiny; " + words + " --overwrite");
+        Assert.Equal(2, full.ExitCode);
+        Assert.Contains("has no place: /dev/shm: ", full.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", full.Error, StringComparison.Ordinal);
+
+        Task<Ended> InOwnMountsAsync(string script) => ShellAsync(
+            $"exec unshare --map-root-user --mount sh -c '{script}' sh \"$@\"", "dotnet", SheafProcess.Executable);
+    }
+
+    [Fact]
+    public async Task Worker_processes_leave_nothing_in_the_temporary_folder_when_they_are_killed()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        Directory.CreateDirectory(PathOf("temporary"));
+        await using SheafProcess sheaf = SheafProcess.Start(
+            Folder, new Dictionary<string, string> { ["TMPDIR"] = PathOf("temporary"), ["DOTNET_EnableDiagnostics"] = "1" },
+            "process-spans", "--input", "-", "--output", "out.jsonl", "--buffer", server.Uri, "--flusher-processes", "2", "--log-level", "information");
+        await sheaf.WaitForErrorAsync(error => error.Contains(" 2000: ", StringComparison.Ordinal));
+        string[] diagnosed = [.. Directory.GetFiles(PathOf("temporary"), "dotnet-diagnostic-*")];
+        Assert.Equal(3, diagnosed.Length); // whoever wants them has them
+        await sheaf.SignalAsync(HostedWorkers.Kill);
+        await sheaf.EndAsync();
+
+        Directory.CreateDirectory(PathOf("other"));
+        await using SheafProcess usual = SheafProcess.Start(
+            Folder, new Dictionary<string, string> { ["TMPDIR"] = PathOf("other") },
+            "process-spans", "--input", "-", "--output", "out.jsonl", "--overwrite", "--discard", "--buffer", server.Uri, "--flusher-processes", "2", "--log-level", "information");
+        await usual.WaitForErrorAsync(error => error.Contains(" 2000: ", StringComparison.Ordinal));
+        int[] workers = HostedWorkers.ChildrenOf(usual.Id);
+        await usual.SignalAsync(HostedWorkers.Kill);
+        await usual.EndAsync();
+        foreach (int worker in workers) await Eventually.TrueAsync(() => !HostedWorkers.Exists(worker), "the end of a worker");
+        Assert.All(Directory.GetFiles(PathOf("other")), file => Assert.Contains($"-{usual.Id}-", file, StringComparison.Ordinal));
     }
 
     private async Task<Ended> SheafInShellAsync(string words, string before = "")
