@@ -47,8 +47,7 @@ public sealed class QuietPartitions(KafkaBroker broker) : KafkaTest(broker)
 
         cluster.Restart(leader);
         await run.ProduceToPartitionsAsync(OneTraceEach(1, first: 2 * Brokers), partition: _ => away);
-        await run.ReadAsync(Brokers + others.Length + 1);
-        await KafkaRun.StopAsync(instance);
+        await run.ReadAsync(Brokers + others.Length + 1); // how soon it can leave its group behind an outage is another matter
         KafkaRun.AssertRight(await run.VerifyAsync());
     }
 
