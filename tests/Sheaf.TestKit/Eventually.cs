@@ -10,12 +10,13 @@ public static class Eventually
 
     /// <summary>Returns when the condition holds; fails the test when it does not come to.</summary>
     /// <param name="nudge">Done before each further look.</param>
-    public static async Task TrueAsync(Func<bool> condition, string what, Action? nudge = null)
+    /// <param name="state">What to say besides, as it is at the failure.</param>
+    public static async Task TrueAsync(Func<bool> condition, string what, Action? nudge = null, Func<string>? state = null)
     {
         long begun = TimeProvider.System.GetTimestamp();
         for (int look = 0; !condition(); look++)
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}.");
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}. {state?.Invoke()}");
             nudge?.Invoke();
             if (look < 200) await Task.Yield();
             else await Task.Delay(1);

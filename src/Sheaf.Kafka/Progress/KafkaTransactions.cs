@@ -23,13 +23,19 @@ internal sealed class KafkaTransactions : IDisposable
     private readonly Dictionary<string, nint> _topics = [];
     private bool _isReady;
 
+    // librdkafka 2.16 (issues 5511 and 5456): where the group's coordinator was away for a moment, committing offsets waits until the connection to
+    // any broker changes its state, and no time-out ends it. Connections that are idle are closed after this, and that is such a change.
+    private const string IdleConnectionMs = "5000";
+
     /// <summary>Makes the producer; sends nothing yet.</summary>
     /// <param name="id">The transactional id.</param>
     /// <exception cref="ConfigurationException">A property is wrong.</exception>
     public KafkaTransactions(string id, KafkaConfig config, ILogger? log, OutageWatch? outages = null)
     {
         _id = id;
-        KafkaConfig full = config.Copy().Set("transactional.id", id).SetDefault("transaction.timeout.ms", DefaultTimeoutMs);
+        KafkaConfig full = config.Copy().Set("transactional.id", id)
+            .SetDefault("transaction.timeout.ms", DefaultTimeoutMs)
+            .SetDefault("connections.max.idle.ms", IdleConnectionMs);
         Producer = KafkaProducer.Create(full, log, outages);
     }
 

@@ -152,7 +152,8 @@ internal sealed class KafkaRun : IAsyncDisposable
     }
 
     /// <summary>Reads the output until it has so many spans.</summary>
-    public Task ReadAsync(long spans) => Eventually.TrueAsync(() => SpansOut >= spans, $"{spans} spans in the output; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}", Look);
+    public Task ReadAsync(long spans) => Eventually.TrueAsync(
+        () => SpansOut >= spans, $"{spans} spans in the output", Look, () => $"It has {SpansOut}; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}");
 
     /// <summary>Reads the output to its end.</summary>
     public async Task ReadToEndAsync()
