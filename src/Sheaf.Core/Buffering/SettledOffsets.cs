@@ -62,6 +62,10 @@ public sealed class SettledOffsets
 
     internal IReadOnlyDictionary<long, ulong[]> Chunks => _chunks;
 
+    /// <summary>The chunks, as the constructor takes them.</summary>
+    public IEnumerable<KeyValuePair<long, ReadOnlyMemory<byte>>> ToChunks() =>
+        _chunks.Select(chunk => KeyValuePair.Create(chunk.Key, (ReadOnlyMemory<byte>)MemoryMarshal.AsBytes(chunk.Value.AsSpan()).TrimEnd((byte)0).ToArray()));
+
     public bool Contains(long offset) =>
         offset <= Highest && _chunks.TryGetValue(offset / ChunkOffsets, out ulong[]? words) && (WordOf(words, offset) & BitOf(offset)) != 0;
 

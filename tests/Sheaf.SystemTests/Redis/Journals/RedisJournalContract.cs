@@ -1,0 +1,72 @@
+using Sheaf.Journals;
+using Sheaf.Redis.Journal;
+using Sheaf.Redis.Resp;
+using Sheaf.TestKit.Journals;
+using Sheaf.TestKit.Redis;
+
+namespace Sheaf.SystemTests.Redis.Journals;
+
+/// <summary>The contract of every journal, on real servers. Each test has a name space of its own.</summary>
+public abstract class RedisJournalContract : JournalContract, IAsyncLifetime
+{
+    private static int s_slices;
+
+    private readonly List<IJournal> _open = [];
+    private readonly int _slice = Interlocked.Increment(ref s_slices);
+
+    private protected abstract RedisAddress Address { get; }
+
+    private protected virtual int CompressionLevel => 1;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (IJournal journal in _open) await journal.DisposeAsync();
+    }
+
+    protected override async ValueTask<IJournal> OpenAsync()
+    {
+        var options = new RedisJournalOptions(Address, Origin) { SliceId = _slice, CompressionLevel = CompressionLevel };
+        IJournal journal = await RedisJournal.OpenAsync(options, TimeProvider.System, default);
+        _open.Add(journal);
+        return journal;
+    }
+
+    /// <summary>One server for all tests of a class.</summary>
+    public sealed class OneServer : IAsyncLifetime
+    {
+        public RedisServer Server { get; private set; } = null!;
+
+        public async Task InitializeAsync() => Server = await RedisServer.StartAsync();
+
+        public async Task DisposeAsync() => await Server.DisposeAsync();
+    }
+
+    /// <summary>Three primaries for all tests of a class.</summary>
+    public sealed class ThreeNodes : IAsyncLifetime
+    {
+        public RedisCluster Cluster { get; private set; } = null!;
+
+        public async Task InitializeAsync() => Cluster = await RedisCluster.StartAsync();
+
+        public async Task DisposeAsync() => await Cluster.DisposeAsync();
+    }
+}
+
+public sealed class ServerJournalContract(RedisJournalContract.OneServer fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.OneServer>
+{
+    private protected override RedisAddress Address => fixture.Server.Address;
+}
+
+public sealed class UncompressedJournalContract(RedisJournalContract.OneServer fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.OneServer>
+{
+    private protected override RedisAddress Address => fixture.Server.Address;
+
+    private protected override int CompressionLevel => -1;
+}
+
+public sealed class ClusterJournalContract(RedisJournalContract.ThreeNodes fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.ThreeNodes>
+{
+    private protected override RedisAddress Address => fixture.Cluster.Address;
+}
