@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using Sheaf.Dev;
 using Sheaf.Kafka;
-using Sheaf.Redis.Resp;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 using Sheaf.TestKit.Redis;
@@ -267,11 +266,8 @@ internal sealed class KafkaBench(LoadArguments arguments, KafkaBroker broker, Re
 
     private async Task EmptyRedisAsync()
     {
-        await using RedisClient client = await RedisClient.ConnectAsync(redis.Address, new RedisClientOptions(), default);
-        var commands = new RespBatch();
-        commands.Begin(1, HashSlot.Any);
-        commands.Add("FLUSHALL"u8);
-        await client.ExecuteAsync(commands, default);
+        await using TestRedis client = await TestRedis.ConnectAsync(redis.Address);
+        await client.AskAsync("FLUSHALL");
     }
 
     private string NewTopic() => broker.CreateTopic(Partitions, ("file.delete.delay.ms", "1000"));

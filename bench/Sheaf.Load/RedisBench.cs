@@ -1,47 +1,47 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using Sheaf.Buffering;
+using Sheaf.Buffering.Memory;
 using Sheaf.Dev;
+using Sheaf.Flushing;
+using Sheaf.Journals;
 using Sheaf.Redis;
-using Sheaf.Redis.Resp;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.TestKit.Redis;
+using StackExchange.Redis;
 
 namespace Sheaf.Load;
 
 /// <summary>
-/// The Redis engine on a redis-server of its own, on a core of its own: spans appended by one task, claimed, read and removed by another, both on the other core. Beside it the
-/// floor: the same bytes in plain SET, GET and DEL, through the same client, equally far apart.
+/// The Redis journal on a redis-server of its own, on a core of its own: spans appended by one task, read back, parsed, buffered, claimed, removed and settled by another, both on
+/// the other core. Beside it the floor: the same bytes in plain XADD, XRANGE and XDEL through the same client.
 /// </summary>
 internal sealed class RedisBench(LoadArguments arguments)
 {
-    private const int BatchSpans = 1000;
     private const int Lead = 20; // batches that lie in Redis at a time
-    private const long FlushAfterMs = 1;
+    private const long StepMs = 10; // of stream time, from batch to batch
 
     private readonly List<byte[]> _payloads = [];
     private RedisServer _server = null!;
 
     public async Task RunAsync()
     {
-        long spans = Math.Min(arguments.Spans, 200_000);
         MakePayloads();
         await using RedisServer server = await RedisServer.StartAsync(new RedisServerOptions { Listening = RedisListening.UnixSocket });
         _server = server;
         Pin(server.ProcessId, core: 0);
         Pin(Environment.ProcessId, core: Math.Min(1, Environment.ProcessorCount - 1));
-        Measurements.Line($"{spans:N0} spans of {_payloads.Average(p => p.Length):N0} B, {BatchSpans} a batch, {Lead} batches in Redis at a time, Unix socket, {arguments.Rounds} rounds, medians");
-        Measurements.Line($"{"spans a record",14} {"",-22} {"spans/s",10} {"of floor",9} {"redis us/span",14} {"our us/span",12} {"commands/span",14} {"redis us/record",16}");
-        foreach (int perRecord in (int[])[1, 10, 100])
+        Measurements.Line($"spans of {_payloads.Average(p => p.Length):N0} B, {Lead} batches in Redis at a time, Unix socket, {arguments.Rounds} rounds, medians");
+        Measurements.Line($"{"spans a batch",14} {"",-22} {"spans/s",10} {"of floor",9} {"redis us/span",14} {"our us/span",12} {"commands/span",14}");
+        foreach (int perBatch in (int[])[1000, 100, 10])
         {
+            long spans = Math.Min(arguments.Spans, perBatch * 200L);
             (string Name, Func<Task> Run)[] kinds =
             [
-                ("SET, GET, DEL", () => FloorAsync(spans, perRecord)),
-                ("engine, plain", () => EngineAsync(spans, perRecord, RedisBufferOptions.NotCompressed)),
-                ("engine, zstd 1", () => EngineAsync(spans, perRecord, 1)),
-                ("engine, zstd default", () => EngineAsync(spans, perRecord, 0)),
+                ("XADD, XRANGE, XDEL", () => FloorAsync(spans, perBatch)),
+                ("journal, plain", () => JournalAsync(spans, perBatch, RedisJournalOptions.NotCompressed)),
+                ("journal, zstd 1", () => JournalAsync(spans, perBatch, 1)),
             ];
             var figures = new Dictionary<string, Measurements>();
             for (int round = 0; round <= arguments.Rounds; round++)
@@ -56,7 +56,7 @@ internal sealed class RedisBench(LoadArguments arguments)
             {
                 Measurements of = figures[name];
                 double rate = 1e6 / of.Median("wall"), floor = 1e6 / figures[kinds[0].Name].Median("wall");
-                Measurements.Line($"{perRecord,14} {name,-22} {rate,10:N0} {rate / floor,9:F2} {of.Median("redis"),14:F2} {of.Median("own"),12:F2} {of.Median("commands"),14:F2} {of.Median("redis") * perRecord,16:F1}");
+                Measurements.Line($"{perBatch,14} {name,-22} {rate,10:N0} {rate / floor,9:F2} {of.Median("redis"),14:F2} {of.Median("own"),12:F2} {of.Median("commands"),14:F3}");
             }
         }
     }
@@ -77,135 +77,114 @@ internal sealed class RedisBench(LoadArguments arguments)
         into.Add("commands", (double)(commands - commandsBefore) / spans);
     }
 
-    private async Task EngineAsync(long spans, int perRecord, int level)
+    private async Task JournalAsync(long spans, int perBatch, int level)
     {
-        var rules = new SegmentRules(TimeoutMs: FlushAfterMs, RootTimeoutMs: FlushAfterMs);
-        var options = new RedisBufferOptions(_server.Address, rules, Shards: 1) { CompressionLevel = level };
-        await using RedisBuffer buffer = await RedisBuffer.OpenAsync(options, default);
-        await buffer.DiscardAsync(default);
-        await buffer.BeginAsync(default);
-        await using RedisSpanBuffer appender = buffer.OpenClient(), claimer = buffer.OpenClient();
-        await appender.BeginTermAsync(new ShardId(0), default);
-        await claimer.TakeOverAsync(new[] { new ShardId(0) }, default);
-        long batches = spans / BatchSpans;
-        long stored = -1, flushed = -1;
+        var shard = new ShardId(0);
+        var rules = new SegmentRules(TimeoutMs: 1, RootTimeoutMs: 1);
+        var options = new RedisJournalOptions(_server.Address, new JournalOrigin("bench", 1)) { CompressionLevel = level };
+        await using RedisJournal journal = await RedisJournal.OpenAsync(options, TimeProvider.System, default);
+        await journal.RemoveAsync(shard, default);
+        using var control = new ControlBlock(workers: 1, shards: 1);
+        using var appender = new JournalAppender(journal, control, (_, what) => throw new InvalidOperationException(what));
+        await appender.OpenAsync(shard, default);
+        await appender.BeginAsync(shard, StoredPosition.BeforeFirst, SettledOffsets.None, default);
+        var memory = new MemoryBuffer(rules, 1, long.MaxValue, keepsProgress: true);
+        await using var worker = new JournaledBuffer(
+            journal, memory, control, 0, new JournaledBufferOptions(SpanFormat.SentryJson, TimeSpan.FromMinutes(1)), TimeProvider.System, e => throw e);
+        await worker.TakeOverAsync(new[] { shard }, default);
+        long batches = spans / perBatch, flushed = -1;
         Task flushing = Task.Run(async () =>
         {
             var claim = new ClaimBatch();
-            int[] all = [];
             long removed = 0;
-            while (removed < batches * BatchSpans)
+            ShardCells cells = control.Shard(shard);
+            while (removed < batches * perBatch)
             {
-                // Batch b is at b times 10 ms, and due once the clock is past it: all but the newest ones.
-                long through = Volatile.Read(ref stored);
-                long clock = through == batches - 1 ? long.MaxValue : (through - Lead + 1) * 10;
-                await claimer.ClaimAsync(new ShardId(0), clock, 500, claim, default);
+                long through = cells.StoredThrough / perBatch; // batches
+                long clock = through >= batches ? long.MaxValue : (through - Lead) * StepMs;
+                await worker.ClaimAsync(shard, clock, 500, claim, default);
                 if (claim.TraceCount == 0)
                 {
                     Volatile.Write(ref flushed, through);
                     await Task.Yield();
                     continue;
                 }
-                if (all.Length < claim.SpanCount) all = [.. Enumerable.Range(0, 2 * claim.SpanCount)];
-                await claimer.ReadPayloadsAsync(claim, all.AsMemory(0, claim.SpanCount), default);
-                for (int i = 0; i < claim.SpanCount; i++)
-                    if (claimer.Payload(claim, i).Length != claim.Spans[i].PayloadLength) throw new InvalidOperationException("a payload is not what it was");
                 claim.Removed.Fill(true);
-                await claimer.RemoveAsync(claim, .., default);
+                await worker.RemoveAsync(claim, .., default);
                 removed += claim.SpanCount;
+                await worker.SettleAsync(now: removed == batches * perBatch, default);
             }
             Volatile.Write(ref flushed, long.MaxValue);
         });
-        var batch = new SpanBatch(new ShardId(0));
-        byte[] block = new byte[BatchSpans * _payloads.Max(p => p.Length)];
+        var batch = new SpanBatch(shard);
+        byte[] block = new byte[perBatch * _payloads.Max(p => p.Length)];
+        ShardCells stored = control.Shard(shard);
         for (long b = 0; b < batches; b++)
         {
             // The input is never far ahead of the flushing, as in the pipeline.
             while (b - Volatile.Read(ref flushed) > 3 * Lead && b > 3 * Lead) await Task.Delay(1);
-            Fill(batch, block, b, perRecord);
+            Fill(batch, block, b, perBatch);
             await appender.AppendAsync(batch, default);
-            Volatile.Write(ref stored, b);
+            stored.StoredThrough = batch.Through.Offset;
         }
         await flushing;
+        await journal.RemoveAsync(shard, default);
     }
 
-    private async Task FloorAsync(long spans, int perRecord)
+    private async Task FloorAsync(long spans, int perBatch)
     {
-        await using RedisClient writer = await RedisClient.ConnectAsync(_server.Address, new RedisClientOptions(), default);
-        await using RedisClient reader = await RedisClient.ConnectAsync(_server.Address, new RedisClientOptions(), default);
-        long batches = spans / BatchSpans;
-        int records = BatchSpans / perRecord;
-        long stored = -1, read = -1;
+        var address = (RedisAddress.UnixSocket)_server.Address;
+        var options = new ConfigurationOptions();
+        options.EndPoints.Add(new System.Net.Sockets.UnixDomainSocketEndPoint(address.Path));
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(options);
+        IDatabase database = connection.GetDatabase();
+        long batches = spans / perBatch, stored = -1;
         Task reading = Task.Run(async () =>
         {
-            var commands = new RespBatch();
             for (long b = 0; b < batches; b++)
             {
                 while (Volatile.Read(ref stored) < Math.Min(b + Lead, batches - 1)) await Task.Yield();
-                foreach (string name in (string[])["GET", "DEL"])
-                {
-                    commands.Clear();
-                    for (int r = 0; r < records; r++)
-                    {
-                        commands.Begin(2, HashSlot.Any);
-                        commands.Add(Encoding.ASCII.GetBytes(name));
-                        commands.Add(KeyOf(b, r));
-                    }
-                    await reader.ExecuteAsync(commands, default);
-                }
-                Volatile.Write(ref read, b);
+                StreamEntry[] entries = await database.StreamRangeAsync("floor", $"{b + 1}-0", $"{b + 1}-0");
+                if (entries.Length != 1) throw new InvalidOperationException("an entry is not there");
+                await database.StreamDeleteAsync("floor", [entries[0].Id]);
             }
         });
-        var sets = new RespBatch();
         int next = 0;
+        byte[] block = new byte[perBatch * _payloads.Max(p => p.Length)];
         for (long b = 0; b < batches; b++)
         {
-            while (b - Volatile.Read(ref read) > 3 * Lead && b > 3 * Lead) await Task.Delay(1);
-            sets.Clear();
-            for (int r = 0; r < records; r++)
+            int length = 0;
+            for (int i = 0; i < perBatch; i++)
             {
-                sets.Begin(3, HashSlot.Any);
-                sets.Add("SET"u8);
-                sets.Add(KeyOf(b, r));
-                int length = 0;
-                for (int i = 0; i < perRecord; i++) length += _payloads[(next + i) % _payloads.Count].Length;
-                Span<byte> blob = sets.AddUninitialized(length);
-                for (int i = 0; i < perRecord; i++)
-                {
-                    byte[] payload = _payloads[next++ % _payloads.Count];
-                    payload.CopyTo(blob);
-                    blob = blob[payload.Length..];
-                }
+                byte[] payload = _payloads[next++ % _payloads.Count];
+                payload.CopyTo(block, length);
+                length += payload.Length;
             }
-            await writer.ExecuteAsync(sets, default);
+            await database.StreamAddAsync("floor", "messages", (RedisValue)block.AsMemory(0, length), $"{b + 1}-0");
             Volatile.Write(ref stored, b);
         }
         await reading;
+        await database.KeyDeleteAsync("floor");
     }
 
-    private void Fill(SpanBatch batch, byte[] block, long number, int perRecord)
+    private void Fill(SpanBatch batch, byte[] block, long number, int perBatch)
     {
         batch.Reset(block);
         int at = 0;
-        for (int i = 0; i < BatchSpans; i++)
+        for (int i = 0; i < perBatch; i++)
         {
-            long offset = (number * BatchSpans) + i;
+            long offset = (number * perBatch) + i;
             byte[] payload = _payloads[(int)(offset % _payloads.Count)];
             payload.CopyTo(block, at);
             ref TraceSpan span = ref batch.Add();
             span = default;
-            span.Trace = new TraceKey(402, new TraceId((ulong)(offset / perRecord) * 0x9E3779B97F4A7C15, (ulong)(offset / perRecord)));
-            span.SpanId = new SpanId((ulong)offset + 1);
-            span.EffectiveParent = new SpanId((ulong)(offset / perRecord) + 7);
-            span.PayloadHash = (ulong)offset * 0xD6E8FEB86659FD93;
             span.SourceOffset = offset;
-            span.StreamTimeMs = number * 10;
+            span.StreamTimeMs = number * StepMs;
             span.PayloadStart = at;
             span.PayloadLength = payload.Length;
-            span.Edits = new PayloadEdits(payload.Length - 40, 1, IsSegmentForm.False, SegmentIdForm.Absent, Irregular: false);
             at += payload.Length;
         }
-        batch.Through = new StoredPosition((number + 1) * BatchSpans, number * 10);
+        batch.Through = new StoredPosition(((number + 1) * perBatch) - 1, number * StepMs);
     }
 
     private void MakePayloads()
@@ -220,19 +199,12 @@ internal sealed class RedisBench(LoadArguments arguments)
 
     private async Task<(double Cpu, long Commands)> ServerAsync()
     {
-        await using RedisClient client = await RedisClient.ConnectAsync(_server.Address, new RedisClientOptions(), default);
-        var info = new RespBatch();
-        info.Begin(3, HashSlot.Any);
-        info.Add("INFO"u8);
-        info.Add("cpu"u8);
-        info.Add("stats"u8);
-        await client.ExecuteAsync(info, default);
-        string text = Encoding.ASCII.GetString(info.Reply(0).Bytes);
-        double Of(string name) => double.Parse(text.Split("\r\n").First(line => line.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..], CultureInfo.InvariantCulture);
+        await using TestRedis client = await TestRedis.ConnectAsync(_server.Address);
+        string text = (await client.AskAsync("INFO", "cpu")).Text() + (await client.AskAsync("INFO", "stats")).Text();
+        double Of(string name) =>
+            double.Parse(text.Split("\r\n").First(line => line.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..], CultureInfo.InvariantCulture);
         return (Of("used_cpu_user") + Of("used_cpu_sys"), (long)Of("total_commands_processed"));
     }
-
-    private static byte[] KeyOf(long batch, int record) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"floor:{batch}:{record}"));
 
     private static void Pin(int process, int core)
     {

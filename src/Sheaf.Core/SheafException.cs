@@ -10,11 +10,12 @@ public sealed class BufferUnavailableException(string message, Exception? inner 
     public bool IsFull { get; init; }
 }
 
-/// <summary>
-/// The buffer has lost what it held for a shard: a server came back without its data. It is ready to go on from nothing: an appender appends its batch
-/// again, a claimer takes its shards over again.
-/// </summary>
-public sealed class BufferLostException(string message) : SheafException(message);
+/// <summary>A journal has lost something that it had acknowledged. Not thrown: who goes on by itself tells it.</summary>
+public sealed class BufferLostException(string message) : SheafException(message)
+{
+    /// <summary>It was written anew: nothing is lost.</summary>
+    public bool IsMadeGood { get; init; }
+}
 
 /// <summary>Somebody else has taken this client's shards over. Who sees it touches them no more: a worker ends, an appender waits for what its group says.</summary>
 public sealed class ClaimLapsedException(string message) : SheafException(message);

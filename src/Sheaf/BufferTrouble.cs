@@ -26,6 +26,9 @@ internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
     {
         switch (trouble)
         {
+            case BufferLostException { IsMadeGood: true }:
+                Log.Restored(logger, trouble.Message);
+                break;
             case BufferLostException:
                 Log.Lost(logger, trouble.Message);
                 break;
@@ -58,6 +61,9 @@ internal sealed partial class BufferTrouble(ILogger logger, TimeProvider time)
 
         [LoggerMessage(EventIds.BufferLapsed, LogLevel.Warning, "{Reason}")]
         public static partial void Lapsed(ILogger logger, string reason);
+
+        [LoggerMessage(EventIds.BufferRestored, LogLevel.Warning, "{Reason}")]
+        public static partial void Restored(ILogger logger, string reason);
 
         [LoggerMessage(EventIds.BufferLost, LogLevel.Error, "{Reason}. The run goes on with what comes; the ledger at its end says how many spans are lost")]
         public static partial void Lost(ILogger logger, string reason);

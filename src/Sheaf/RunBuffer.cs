@@ -9,14 +9,14 @@ namespace Sheaf;
 
 /// <summary>A client of the buffer for a worker that is a thread.</summary>
 /// <param name="Fence">Takes from it the right to do anything more. Any thread; does not wait.</param>
-internal readonly record struct WorkerClient(ISpanBuffer Buffer, Action Fence);
+internal readonly record struct WorkerClient(ISpanClaimer Buffer, Action Fence);
 
 /// <summary>The buffer of one run, whichever engine it is: a client for each who needs one, and what is in it. Owner: the run; the looks at it are for any thread.</summary>
 /// <param name="control">Of the run.</param>
 internal abstract class RunBuffer(ControlBlock control) : IAsyncDisposable
 {
     /// <summary>The ingest pipeline's client.</summary>
-    public abstract ISpanBuffer IngestClient { get; }
+    public abstract ISpanAppender IngestClient { get; }
 
     /// <summary>By shard: how far an earlier run has stored the input. Empty: there was none.</summary>
     public virtual IReadOnlyList<StoredPosition> Stored => [];
@@ -59,7 +59,8 @@ internal abstract class RunBuffer(ControlBlock control) : IAsyncDisposable
     public long WithoutProduced(ShardId shard, long measured) =>
         Math.Clamp(Expected(shard), Math.Max(0, measured - control.Shard(shard).UnremovedSpans), measured);
 
-    public abstract WorkerClient OpenWorkerClient();
+    /// <param name="worker">Its number.</param>
+    public abstract WorkerClient OpenWorkerClient(int worker);
 
     /// <inheritdoc cref="Ingesting.IShardOwner.TakeAsync"/>
     public abstract ValueTask<StoredPosition?> TakeAsync(ShardId shard, CancellationToken cancel);
@@ -106,7 +107,7 @@ internal sealed class MemoryRunBuffer : RunBuffer
         _ingest = _buffer.OpenClient();
     }
 
-    public override ISpanBuffer IngestClient => _ingest;
+    public override ISpanAppender IngestClient => _ingest;
 
     public MemoryBuffer Engine => _buffer;
 
@@ -120,7 +121,7 @@ internal sealed class MemoryRunBuffer : RunBuffer
 
     public override double Load => _buffer.Load;
 
-    public override WorkerClient OpenWorkerClient()
+    public override WorkerClient OpenWorkerClient(int worker)
     {
         MemorySpanBuffer client = _buffer.OpenClient();
         return new WorkerClient(client, client.Fence);

@@ -30,15 +30,7 @@ internal sealed partial class RunShards(IngestPipeline pipeline, RunBuffer buffe
             _hasWarned = true;
             Log.ReplayMayBePartial(logger);
         }
-        try
-        {
-            await buffer.BeginAsync(shard, stored, settled, cancel);
-        }
-        catch (BufferLostException e)
-        {
-            counters.CountLoss(shard);
-            throw new BufferUnavailableException(e.Message, e); // it is ready to begin anew
-        }
+        await buffer.BeginAsync(shard, stored, settled, cancel);
         await pipeline.AssignAsync(shard, assignment, stored, settled, cancel);
         Log.Assigned(logger, shard, source, stored.Offset + 1, settled.CountFrom(stored.Offset + 1));
     }

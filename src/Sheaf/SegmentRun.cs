@@ -49,7 +49,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private SegmentRun(
         ProcessSpansPlan plan, RunContext context, ControlBlock control, ShardPlan shards, RunBuffer buffer, RunOutput output, RunInput input,
-        KafkaProgress? progress, IDeadLetterSink deadLetters, Faults faults)
+        KafkaProgress? progress, IDeadLetterSink deadLetters, BufferTrouble trouble, Faults faults)
     {
         _plan = plan;
         _context = context;
@@ -61,7 +61,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         _faults = faults.Own;
         _deadLetters = deadLetters;
         _settings = new Settings(plan.Rules, context.Live.Current);
-        _trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
+        _trouble = trouble;
         _counters = new IngestCounters(plan.Shards);
         ILogger batches = context.Logs.CreateLogger("Sheaf.Flushing");
         _metrics = new SheafMetrics { Relay = (batch, waited) => BatchLog.Produced(batches, batch, waited) };
@@ -133,14 +133,15 @@ internal sealed class SegmentRun : IAsyncDisposable
             ShardCells cells = control.Shard(new ShardId(s));
             cells.Assignment = ShardCells.NotAssigned;
         }
+        var trouble = new BufferTrouble(context.Logs.CreateLogger("Sheaf.Buffering"), context.Time);
         // Before the output: a run that is refused for what the buffer holds must not have emptied it.
         await using RunBuffer buffer = plan.Buffer is BufferTarget.Redis redis
-            ? await RedisRunBuffer.OpenAsync(plan, redis, control, faults.Own, context, stop)
+            ? await JournalRunBuffer.OpenAsync(plan, redis, control, trouble, context, stop)
             : new MemoryRunBuffer(plan, control);
         using KafkaProgress? progress = buffer is MemoryRunBuffer memory ? await OpenProgressAsync(plan, memory, context, stop) : null;
         await using RunOutput output = await RunOutput.OpenAsync(plan, topics, control, context, stop);
         IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);
-        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, progress, deadLetters, faults);
+        await using var run = new SegmentRun(plan, context, control, shards, buffer, output, input, progress, deadLetters, trouble, faults);
         (RunOutcome outcome, string? reason) = await run.RunToEndAsync(stop);
         bool hasLeft = outcome == RunOutcome.Done; // everything
         if (run.WhyOfNoUse() is { } why)
@@ -323,7 +324,7 @@ internal sealed class SegmentRun : IAsyncDisposable
 
     private Worker CreateWorker(WorkerShards shards)
     {
-        WorkerClient client = _buffer.OpenWorkerClient();
+        WorkerClient client = _buffer.OpenWorkerClient(shards.Worker);
         OutputClient output = _output.CreateClient(shards.Worker, _plan.Delivery == DeliveryGuarantee.ExactlyOnce ? _progress : null);
         var worker = new FlusherWorker(
             shards.Worker, shards.Shards, _control, client.Buffer, output.Sink, () => SettingsNow().Flusher, _signals[shards.Worker], _metrics, _context.Time,
@@ -487,7 +488,7 @@ internal sealed class SegmentRun : IAsyncDisposable
         public async Task RunAsync(CancellationToken cancel)
         {
             await using ISegmentSink sink = output.Sink;
-            await using ISpanBuffer client = buffer.Buffer;
+            await using ISpanClaimer client = buffer.Buffer;
             if (output.PrepareAsync is { } prepareAsync) await prepareAsync(cancel);
             await worker.RunAsync(cancel);
         }

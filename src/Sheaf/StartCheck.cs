@@ -69,7 +69,7 @@ internal static class StartCheck
     private static async ValueTask<string> BufferAsync(ProcessSpansPlan plan, CancellationToken cancel)
     {
         if (plan.Buffer is not BufferTarget.Redis redis) return string.Create(CultureInfo.InvariantCulture, $"memory, {plan.MaxBufferBytes} bytes at most");
-        await RedisRunBuffer.CheckAsync(plan, redis, s_patience, cancel);
+        await JournalRunBuffer.CheckAsync(plan, redis, s_patience, cancel);
         return $"{redis.Address}: does all that is needed";
     }
 

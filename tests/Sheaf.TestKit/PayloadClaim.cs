@@ -66,6 +66,10 @@ public sealed class PayloadClaim
         public ValueTask ClaimAsync(ShardId shard, long beforeMs, int maxTraces, ClaimBatch into, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask ReadPayloadsAsync(ClaimBatch batch, ReadOnlyMemory<int> spans, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel) => throw new NotSupportedException();
+        public ValueTask<bool> SettleAsync(bool now, CancellationToken cancel) => throw new NotSupportedException();
+
+        public ValueTask LetGoAsync(ShardId shard, bool settles, CancellationToken cancel) => throw new NotSupportedException();
+
         public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask<double> LoadAsync(CancellationToken cancel) => throw new NotSupportedException();
         public ValueTask DisposeAsync() => default;

@@ -15,8 +15,7 @@ namespace Sheaf.TestWorkers;
 /// </summary>
 internal static partial class TestBuffer
 {
-    public static async ValueTask<ISpanBuffer> OpenAsync(
-        WorkerAssignment assignment, ControlBlock control, Action<FaultPoint>? faults, ILoggerFactory logs, CancellationToken cancel)
+    public static async ValueTask<ISpanClaimer> OpenAsync(WorkerAssignment assignment, ControlBlock control, ILoggerFactory logs, CancellationToken cancel)
     {
         string what = assignment.Buffer.Address["test:".Length..];
         switch (what)

@@ -16,7 +16,7 @@ public struct ClaimedTrace
     public int SpanCount;
 
     /// <summary>
-    /// Set by the worker before <see cref="ISpanBuffer.RemoveAsync"/>: the earliest deadline among the spans that stay, or
+    /// Set by the worker before <see cref="ISpanClaimer.RemoveAsync"/>: the earliest deadline among the spans that stay, or
     /// <see cref="Segments.SegmentRules.Never"/> where none stays.
     /// </summary>
     public long NextDeadlineMs;
@@ -57,7 +57,7 @@ public sealed class ClaimBatch
     /// <summary>The spans of all claimed traces, trace by trace, each in input order.</summary>
     public ReadOnlySpan<BufferedSpan> Spans => _spans.AsSpan(0, SpanCount);
 
-    /// <summary>By index of <see cref="Spans"/>: true for what <see cref="ISpanBuffer.RemoveAsync"/> shall remove. The worker sets it.</summary>
+    /// <summary>By index of <see cref="Spans"/>: true for what <see cref="ISpanClaimer.RemoveAsync"/> shall remove. The worker sets it.</summary>
     public Span<bool> Removed => _removed.AsSpan(0, SpanCount);
 
     /// <summary>The spans of one claimed trace.</summary>

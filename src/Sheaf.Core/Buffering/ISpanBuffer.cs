@@ -3,30 +3,36 @@ using Sheaf.Spans;
 namespace Sheaf.Buffering;
 
 /// <summary>
-/// Where spans wait until their segment is due: a client of a buffer. Two engines offer it: in process (memory) and Redis; one contract
-/// suite tests both. Shards are independent. Per shard there is one appender (the ingest pipeline, one batch at a time, in input order)
-/// and one claimer (the flusher worker that owns the shard); the two may work at the same time, each through a client of its own.
+/// The way into a buffer. Shards are independent; per shard there is one appender (the ingest pipeline, one batch at a time, in input order).
 /// </summary>
-/// <remarks>
-/// The protocol of a flush: <see cref="ClaimAsync"/>, assemble, <see cref="ReadPayloadsAsync"/>, write, produce, then
-/// <see cref="RemoveAsync"/>. Nothing leaves the buffer before the removal, so a crash at any point repeats work and loses none.
-/// </remarks>
-/// <exception cref="BufferUnavailableException">
-/// By any operation, when the buffer cannot be reached or has no room: try again. A claimer takes its shards over again first, since a claim may have
-/// happened without its answer.
-/// </exception>
-/// <exception cref="BufferLostException">By an append or a claim, once, when the buffer came back without what it held.</exception>
-/// <exception cref="ClaimLapsedException">
-/// By the claimer's operations, when another claimer has taken the shard over: end. By an append, when another process was given the shard: what it was to store is that one's.
-/// </exception>
-public interface ISpanBuffer : IAsyncDisposable
+public interface ISpanAppender
 {
     /// <summary>
     /// Stores the spans of a batch, arms the deadline of each trace that they touch, and notes <see cref="SpanBatch.Through"/>. When it has completed, all of
     /// them can be claimed. A batch without spans is allowed. So is appending the same batch (by source offsets) again; the assembler tells the copies apart (rule 7).
     /// </summary>
+    /// <exception cref="BufferUnavailableException">The buffer cannot be reached or has no room: try again.</exception>
+    /// <exception cref="ClaimLapsedException">Another process was given the shard: what it was to store is that one's.</exception>
     ValueTask AppendAsync(SpanBatch batch, CancellationToken cancel);
 
+    /// <summary>Share of the memory that the buffer may use, over all shards: 1 or more is full. Cheap; may be as old as a fraction of a second.</summary>
+    ValueTask<double> LoadAsync(CancellationToken cancel);
+}
+
+/// <summary>
+/// The way out of a buffer: a flusher worker's client. Shards are independent; per shard there is one claimer, the worker that owns it. It may work
+/// while the appender does, each through a client of its own.
+/// </summary>
+/// <remarks>
+/// The protocol of a flush: <see cref="ClaimAsync"/>, assemble, <see cref="ReadPayloadsAsync"/>, write, produce, then <see cref="RemoveAsync"/> and
+/// <see cref="SettleAsync"/>. Nothing leaves the buffer before the removal, so a crash at any point repeats work and loses none.
+/// </remarks>
+/// <exception cref="BufferUnavailableException">
+/// By any operation, when what makes the buffer durable cannot be reached or has no room: take the shards over and go on.
+/// </exception>
+/// <exception cref="ClaimLapsedException">By any operation: another claimer has taken the shard over.</exception>
+public interface ISpanClaimer : IAsyncDisposable
+{
     /// <summary>
     /// Takes this client's shards over: whatever an earlier claimer had claimed and not removed is due again, and its client is refused
     /// from now on. Called by a worker when it starts.
@@ -56,11 +62,21 @@ public interface ISpanBuffer : IAsyncDisposable
     /// </summary>
     ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel);
 
-    /// <summary>What is buffered for a shard now. May look at every trace of it: for the start and the end of a run, not for every second.</summary>
-    ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel);
+    /// <summary>Makes it durable that what was removed has left, in all shards of this client: a successor does not meet it again.</summary>
+    /// <param name="now">False: where that costs something, only as often as is sensible.</param>
+    /// <returns>Whether nothing that was removed is left to be settled.</returns>
+    ValueTask<bool> SettleAsync(bool now, CancellationToken cancel);
 
-    /// <summary>Share of the memory that the buffer may use, over all shards: 1 or more is full. Cheap; may be as old as a fraction of a second.</summary>
-    ValueTask<double> LoadAsync(CancellationToken cancel);
+    /// <summary>This client does not act on the shard any more until it takes it over again. Does not throw where the buffer cannot be reached.</summary>
+    /// <param name="settles">Whether what was removed is settled first.</param>
+    ValueTask LetGoAsync(ShardId shard, bool settles, CancellationToken cancel);
+}
+
+/// <summary>A client of the buffer in memory, from both sides.</summary>
+public interface ISpanBuffer : ISpanAppender, ISpanClaimer
+{
+    /// <summary>What is buffered for a shard now.</summary>
+    ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel);
 }
 
 /// <summary>What is buffered for a shard.</summary>

@@ -54,6 +54,9 @@ public sealed class SpanBatch
         Count = 0;
     }
 
+    /// <summary>Says which bytes the payload positions point into, where that is known only after its spans were added.</summary>
+    public void Refer(ReadOnlyMemory<byte> block) => Block = block;
+
     /// <summary>Takes out the spans at these indexes, which ascend.</summary>
     public void Remove(List<int> indexes)
     {

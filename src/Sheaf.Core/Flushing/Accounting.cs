@@ -48,7 +48,10 @@ internal sealed class Accounting
     /// <summary>What was noted counts.</summary>
     public void Publish() => _cells.Publish(_count);
 
-    /// <summary>What was noted is removed from the buffer and cannot come again.</summary>
+    /// <summary>Little more can be noted.</summary>
+    public bool IsNearlyFull => _count > AccountedCells.Capacity / 2;
+
+    /// <summary>What was noted is settled and cannot come again.</summary>
     public void Forget()
     {
         _count = _inheritedCount;

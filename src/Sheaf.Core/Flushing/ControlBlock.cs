@@ -40,15 +40,15 @@ public enum WorkerPhase : long
 /// processes, it lies in memory that they share (<see cref="CreateShared"/>).
 /// </summary>
 /// <remarks>
-/// The layout is frozen by a test, since two processes read it: a head of 16 cells, 16 for each worker, 32 for each shard, then for each worker its
+/// The layout is frozen by a test, since two processes read it: a head of 16 cells, 16 for each worker, 48 for each shard, then for each worker its
 /// <see cref="Accounted"/>.
 /// </remarks>
 public sealed unsafe class ControlBlock : IDisposable
 {
-    private const long Magic = 0x53_48_45_41_46_00_00_03; // "SHEAF", and the version of the layout
+    private const long Magic = 0x53_48_45_41_46_00_00_04; // "SHEAF", and the version of the layout
     private const int HeadCells = 16;
     private const int CellsPerWorker = 16; // two cache lines: neighbours are prefetched in pairs
-    private const int CellsPerShard = 32; // the worker's half and the ingest side's
+    private const int CellsPerShard = 48; // the worker's, the ingest side's, and what the worker shows of its buffer
 
     private readonly long* _cells;
     private readonly object _memory; // keeps the cells where they are, for as long as anybody can reach this block
@@ -142,6 +142,8 @@ public sealed unsafe class ControlBlock : IDisposable
             Shard(new ShardId(s)).ClockMs = StreamClock.None;
             Shard(new ShardId(s)).FlushedThroughMs = long.MinValue;
             Shard(new ShardId(s)).StoredThrough = StoredPosition.BeforeFirst.Offset;
+            Shard(new ShardId(s)).ReadThrough = StoredPosition.BeforeFirst.Offset;
+            Shard(new ShardId(s)).EarliestDeadlineMs = SegmentRules.Never;
         }
         _cells[1] = WorkerCount;
         _cells[2] = ShardCount;
@@ -299,6 +301,15 @@ public readonly unsafe struct WorkerCells
         set => Volatile.Write(ref _at[4], value);
     }
 
+    /// <summary>
+    /// Share of the memory that this worker's buffer may use; 0 where the buffer is not the worker's own. Writer: the worker.
+    /// </summary>
+    public double BufferLoad
+    {
+        get => BitConverter.Int64BitsToDouble(Volatile.Read(ref _at[6]));
+        set => Volatile.Write(ref _at[6], BitConverter.DoubleToInt64Bits(value));
+    }
+
     /// <summary>How many entries of <see cref="AccountedCells"/> count. Writer: the worker.</summary>
     internal long AccountedCount
     {
@@ -355,6 +366,7 @@ public readonly unsafe struct ShardCells
 {
     private const int FirstReason = 6;
     private const int IngestHalf = 16;
+    private const int BufferThird = 32;
 
     /// <summary>The <see cref="Assignment"/> of a shard that a group may give to this process and has not yet. Assignments have numbers from 2.</summary>
     public const long NotAssigned = -1;
@@ -499,6 +511,58 @@ public readonly unsafe struct ShardCells
     {
         get => Volatile.Read(ref _at[15]);
         set => Volatile.Write(ref _at[15], value);
+    }
+
+    /// <summary>
+    /// How often the reader has found that the journal holds less than it had acknowledged: the worker looks then, and writes it anew. Writer: the
+    /// ingest pipeline.
+    /// </summary>
+    public long RestoresWanted
+    {
+        get => Volatile.Read(ref _at[IngestHalf + 7]);
+        set => Volatile.Write(ref _at[IngestHalf + 7], value);
+    }
+
+    /// <summary>Source offset up to which the worker has taken the shard's journal into its memory. Writer: the worker.</summary>
+    public long ReadThrough
+    {
+        get => Volatile.Read(ref _at[BufferThird]);
+        set => Volatile.Write(ref _at[BufferThird], value);
+    }
+
+    /// <summary>Traces in the memory of the worker, where the buffer is there. Writer: the worker.</summary>
+    public long BufferedTraces
+    {
+        get => Volatile.Read(ref _at[BufferThird + 1]);
+        set => Volatile.Write(ref _at[BufferThird + 1], value);
+    }
+
+    /// <summary>Bytes of the payloads there. Writer: the worker.</summary>
+    public long BufferedBytes
+    {
+        get => Volatile.Read(ref _at[BufferThird + 2]);
+        set => Volatile.Write(ref _at[BufferThird + 2], value);
+    }
+
+    /// <summary>The earliest deadline there, in ms of stream time; <see cref="SegmentRules.Never"/> where nothing is. Writer: the worker.</summary>
+    public long EarliestDeadlineMs
+    {
+        get => Volatile.Read(ref _at[BufferThird + 3]);
+        set => Volatile.Write(ref _at[BufferThird + 3], value);
+    }
+
+    /// <summary>How often the worker has written the shard's journal anew, since that had lost something. Writer: the worker.</summary>
+    public long RestoredJournals
+    {
+        get => Volatile.Read(ref _at[BufferThird + 4]);
+        set => Volatile.Write(ref _at[BufferThird + 4], value);
+    }
+
+    /// <summary>How often the worker has missed entries in the journal: the reader appends again then what the worker has not read. Writer: the worker.</summary>
+    public long ResendsWanted
+    {
+        get => Volatile.Read(ref _at[BufferThird + 5]);
+        set => Volatile.Write(ref _at[BufferThird + 5], value);
     }
 
     /// <summary>Publishes the shard's clock. Writer: the ingest pipeline.</summary>

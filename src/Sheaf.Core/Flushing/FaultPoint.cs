@@ -5,10 +5,7 @@ namespace Sheaf.Flushing;
 /// </summary>
 public enum FaultPoint
 {
-    /// <summary>The records of a batch are stored in a buffer outside of this process, their traces are not armed.</summary>
-    AfterRecords,
-
-    /// <summary>A batch is stored and its traces are armed; the shard's clock has not moved.</summary>
+    /// <summary>A batch is stored; the shard's clock has not moved.</summary>
     AfterAppend,
 
     /// <summary>The shard's clock has moved; nothing is committed to the source.</summary>
@@ -26,9 +23,9 @@ public enum FaultPoint
     /// <summary>The output has acknowledged, the buffer still has the spans.</summary>
     AfterProduceBeforeRemove,
 
-    /// <summary>The spans are removed from a buffer outside of this process, the claim of their traces has not ended.</summary>
-    AfterRecordsRemoved,
-
-    /// <summary>The spans are removed and the claim has ended.</summary>
+    /// <summary>The spans are removed and the claim has ended; a journal does not know it yet.</summary>
     AfterRemove,
+
+    /// <summary>A journal knows that the spans have left.</summary>
+    AfterSettle,
 }

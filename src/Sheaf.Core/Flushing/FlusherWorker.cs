@@ -10,8 +10,8 @@ namespace Sheaf.Flushing;
 /// parent or in a process of its own: the parent reaches it through the control block alone. One thread at a time.
 /// </summary>
 /// <remarks>
-/// Where it dies, nothing is lost: until <see cref="ISpanBuffer.RemoveAsync"/> the spans are in the buffer, and whoever takes the shards over flushes
-/// them again, as segments with the same flush ids.
+/// Where it dies, nothing is lost: until <see cref="ISpanClaimer.SettleAsync"/> the spans are in the buffer, or in the journal from which a successor
+/// fills its own, and whoever takes the shards over flushes them again, as segments with the same flush ids.
 /// </remarks>
 public sealed class FlusherWorker
 {
@@ -24,7 +24,7 @@ public sealed class FlusherWorker
     private readonly long[] _held; // by index in _shards: the assignment that this worker acts on
     private readonly ShardId[] _taking;
     private readonly ControlBlock _control;
-    private readonly ISpanBuffer _buffer;
+    private readonly ISpanClaimer _buffer;
     private readonly ISegmentSink _sink;
     private readonly Func<FlusherOptions> _options;
     private readonly WorkSignal _signal;
@@ -41,6 +41,8 @@ public sealed class FlusherWorker
     private readonly List<AssembledTrace> _assembled = [];
     private readonly SegmentBatch _output = new();
     private readonly long[] _segments = new long[Enum.GetValues<FlushReason>().Length]; // by reason
+    private readonly long[] _unsettled; // by index in _shards: spans that were removed, and are not settled
+    private int _claimed; // index in _shards of the claim's shard
     private int[] _toWrite = new int[1024];
 
     /// <param name="buffer">This worker's own client; the caller disposes it.</param>
@@ -49,7 +51,7 @@ public sealed class FlusherWorker
     /// <param name="faults">Called at every <see cref="FaultPoint"/>; null in production.</param>
     /// <param name="trouble">Told why the buffer has failed this worker, each time that it did; the worker goes on by itself.</param>
     public FlusherWorker(
-        int index, IEnumerable<ShardId> shards, ControlBlock control, ISpanBuffer buffer, ISegmentSink sink, Func<FlusherOptions> options,
+        int index, IEnumerable<ShardId> shards, ControlBlock control, ISpanClaimer buffer, ISegmentSink sink, Func<FlusherOptions> options,
         WorkSignal signal, SheafMetrics metrics, TimeProvider time, Action<FaultPoint>? faults = null,
         Action<SheafException>? trouble = null)
     {
@@ -58,6 +60,7 @@ public sealed class FlusherWorker
         _held = new long[_shards.Length];
         Array.Fill(_held, long.MinValue);
         _taking = new ShardId[_shards.Length];
+        _unsettled = new long[_shards.Length];
         _control = control;
         _buffer = buffer;
         _sink = sink;
@@ -85,16 +88,20 @@ public sealed class FlusherWorker
         {
             Beat(WorkerPhase.Claiming);
             WorkerCommand command = cells.Command;
-            if (command == WorkerCommand.Stop) break;
+            if (command == WorkerCommand.Stop)
+            {
+                await LetAllGoAsync(cancel);
+                break;
+            }
             bool more = false;
             try
             {
                 for (int i = 0; i < _shards.Length; i++)
                     more |= await FlushIfHeldAsync(i, command, cancel);
+                await SettleAsync(now: command == WorkerCommand.Drain && !more, cancel);
             }
-            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException or TransactionAbortedException)
+            catch (SheafException e) when (e is BufferUnavailableException or TransactionAbortedException)
             {
-                if (e is BufferLostException) CountLoss();
                 await TakeOverAsync(e, cancel);
                 continue;
             }
@@ -119,9 +126,11 @@ public sealed class FlusherWorker
         long assignment = _control.Shard(_shards[index]).Assignment;
         if (assignment < 0)
         {
+            if (_held[index] > 0) await AliveAsync(_buffer.LetGoAsync(_shards[index], settles: true, cancel), cancel);
             Hold(index, assignment);
             return false;
         }
+        _claimed = index;
         try
         {
             if (assignment != Math.Abs(_held[index]))
@@ -138,6 +147,7 @@ public sealed class FlusherWorker
             _trouble?.Invoke(e);
             _output.Clear();
             _accounting.Inherit();
+            await _buffer.LetGoAsync(_shards[index], settles: false, cancel);
             Hold(index, -assignment);
             return false;
         }
@@ -180,11 +190,9 @@ public sealed class FlusherWorker
                 _accounting.Inherit();
                 return;
             }
-            catch (SheafException e) when (e is BufferUnavailableException or BufferLostException)
+            catch (BufferUnavailableException e)
             {
-                // After a loss it is ready to begin anew. That is no fault of this worker either: ending would cost one of its restarts.
-                if (e is BufferLostException) CountLoss();
-                why = e;
+                why = e; // no fault of this worker: ending would cost one of its restarts
             }
         }
     }
@@ -200,10 +208,56 @@ public sealed class FlusherWorker
             // What another process has taken over stays its own.
             if (assignments[i] > 0 && cells.HeldAssignment == -assignments[i]) assignments[i] = -assignments[i];
             if (assignments[i] >= 0) _taking[count++] = _shards[i];
-            else Hold(i, assignments[i]); // whoever waits for that must not have to wait for the buffer
+            else await LetGoAtOnceAsync(i, assignments[i], cancel);
         }
         if (count > 0) await AliveAsync(_buffer.TakeOverAsync(_taking.AsMemory(0, count), cancel), cancel);
         for (int i = 0; i < _shards.Length; i++) Hold(i, assignments[i]);
+    }
+
+    /// <summary>Whoever waits for that must not have to wait for the buffer.</summary>
+    private async ValueTask LetGoAtOnceAsync(int index, long assignment, CancellationToken cancel)
+    {
+        if (_held[index] > 0) await _buffer.LetGoAsync(_shards[index], settles: false, cancel);
+        Hold(index, assignment);
+    }
+
+    /// <summary>Before this worker ends: what has left is settled, so that nobody meets it again.</summary>
+    private async ValueTask LetAllGoAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await SettleAsync(now: true, cancel);
+        }
+        catch (SheafException e) when (e is BufferUnavailableException or ClaimLapsedException)
+        {
+            _trouble?.Invoke(e); // then it leaves once more
+        }
+    }
+
+    /// <summary>Settles what was removed; it needs not be remembered then.</summary>
+    private async ValueTask SettleAsync(bool now, CancellationToken cancel)
+    {
+        ValueTask<bool> settling = _buffer.SettleAsync(now || _accounting.IsNearlyFull, cancel);
+        bool isSettled;
+        if (settling.IsCompleted) isSettled = await settling;
+        else
+        {
+            Task<bool> task = settling.AsTask();
+            await AliveAsync(new ValueTask(task), cancel);
+            isSettled = await task;
+        }
+        if (!isSettled) return;
+        _accounting.Forget();
+        bool any = false;
+        for (int i = 0; i < _shards.Length; i++)
+        {
+            if (_unsettled[i] == 0) continue;
+            ShardCells cells = _control.Shard(_shards[i]);
+            cells.UnremovedSpans = Math.Max(0, cells.UnremovedSpans - _unsettled[i]);
+            _unsettled[i] = 0;
+            any = true;
+        }
+        if (any) _faults?.Invoke(FaultPoint.AfterSettle);
     }
 
     /// <summary>Awaits what may take long, showing signs of life. A call that blocks the thread itself shows none.</summary>
@@ -291,9 +345,10 @@ public sealed class FlusherWorker
         _faults?.Invoke(FaultPoint.AfterProduceBeforeRemove);
         Beat(WorkerPhase.Removing);
         await AliveAsync(_buffer.RemoveAsync(_claim, traces, cancel), cancel);
-        _accounting.Forget();
-        CountRemoved(traces);
+        foreach (ref readonly ClaimedTrace trace in _claim.Traces[traces])
+            _unsettled[_claimed] += _claim.Removed.Slice(trace.FirstSpan, trace.SpanCount).Count(true);
         _faults?.Invoke(FaultPoint.AfterRemove);
+        await SettleAsync(now: false, cancel);
     }
 
     private int Assemble(int first, long clock, long leapt, FlushReason? closeAll, int produceBytes, out int toWrite)
@@ -405,29 +460,12 @@ public sealed class FlusherWorker
         cells.FlushedBytes += payloadBytes;
     }
 
-    private void CountRemoved(Range traces)
-    {
-        long removed = 0;
-        foreach (ref readonly ClaimedTrace trace in _claim.Traces[traces]) removed += _claim.Removed.Slice(trace.FirstSpan, trace.SpanCount).Count(true);
-        ShardCells cells = _control.Shard(_claim.Shard);
-        cells.UnremovedSpans = Math.Max(0, cells.UnremovedSpans - removed);
-    }
-
     private void NothingIsUnremoved()
     {
         foreach (ShardId shard in _shards)
         {
             ShardCells cells = _control.Shard(shard);
             cells.UnremovedSpans = 0;
-        }
-    }
-
-    private void CountLoss()
-    {
-        foreach (ShardId shard in _shards)
-        {
-            ShardCells cells = _control.Shard(shard);
-            cells.Losses++;
         }
     }
 

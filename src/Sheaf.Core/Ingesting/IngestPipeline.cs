@@ -21,7 +21,7 @@ public sealed class IngestPipeline : IDisposable
 
     private readonly IngestOptions _options;
     private readonly ISpanSource _source;
-    private readonly ISpanBuffer _buffer;
+    private readonly ISpanAppender _buffer;
     private readonly ControlBlock _control;
     private readonly IngestCounters _counters;
     private readonly IDeadLetterSink _deadLetters;
@@ -51,7 +51,7 @@ public sealed class IngestPipeline : IDisposable
     /// <param name="faults">Called at every <see cref="FaultPoint"/>; null in production.</param>
     /// <param name="trouble">Told why the buffer could not take a batch, each time that it could not; it is tried again.</param>
     public IngestPipeline(
-        IngestOptions options, ISpanSource source, ISpanBuffer buffer, ControlBlock control, IngestCounters counters,
+        IngestOptions options, ISpanSource source, ISpanAppender buffer, ControlBlock control, IngestCounters counters,
         IDeadLetterSink deadLetters, Func<IngestRules> rules, IntakeGate gate, Action<ShardId> clockMoved, TimeProvider time,
         Action<FaultPoint>? faults = null, Action<SheafException>? trouble = null)
     {
@@ -392,11 +392,6 @@ public sealed class IngestPipeline : IDisposable
                 _trouble?.Invoke(e);
                 _intakes[batch.Shard.Value].GivenUp = block.Assignment;
                 return false;
-            }
-            catch (BufferLostException e)
-            {
-                _counters.CountLoss(batch.Shard);
-                _trouble?.Invoke(e);
             }
         }
     }

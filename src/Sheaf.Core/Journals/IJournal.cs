@@ -28,48 +28,80 @@ namespace Sheaf.Journals;
 /// </exception>
 public interface IJournal : IAsyncDisposable
 {
-    /// <summary>Begins the next generation of a side, and tells what the journal holds. Nobody of an earlier generation changes it afterwards.</summary>
+    /// <summary>Begins the next generation of a side, and tells what the journal holds. Callers of earlier generations change nothing afterwards.</summary>
     ValueTask<JournalShard> OpenAsync(ShardId shard, JournalSide side, CancellationToken cancel);
+
+    /// <summary>What the journal holds. Changes nothing; the answer's generation is of no use.</summary>
+    ValueTask<JournalShard> LookAsync(ShardId shard, CancellationToken cancel);
 
     /// <summary>
     /// Makes the journal of a shard begin here: no entries, everything up to <paramref name="stored"/> is stored, and these later positions are
-    /// settled. For a shard of which the journal holds nothing, or less than it has acknowledged.
+    /// settled. For a shard of which the journal holds nothing.
     /// </summary>
     /// <returns><see cref="JournalOutcome.Done"/> or <see cref="JournalOutcome.Superseded"/>.</returns>
-    ValueTask<JournalOutcome> BeginAsync(ShardId shard, JournalSide side, long generation, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
+    ValueTask<JournalOutcome> BeginAsync(
+        ShardId shard, JournalGeneration generation, StoredPosition stored, SettledOffsets settled, CancellationToken cancel);
 
-    /// <summary>Keeps the spans of a batch and <see cref="SpanBatch.Through"/>, in one step. A batch without spans keeps only the position.</summary>
-    /// <param name="storedBefore">The offset that the caller has seen stored last: the batch holds what lies behind it.</param>
+    /// <summary>Packs the spans of a batch from one of them on. Any thread.</summary>
+    /// <param name="first">Where the entry begins (<see cref="JournalEntry.First"/>).</param>
+    /// <param name="range">Which of the batch's spans, in order.</param>
+    /// <param name="through">Where the entry ends.</param>
+    JournalEntry Pack(SpanBatch batch, Range range, long first, StoredPosition through);
+
+    /// <summary>
+    /// Keeps an entry and that its end is stored, in one step. An entry without spans keeps only the position.
+    /// </summary>
+    /// <param name="entry">It begins where the caller has seen the input stored last.</param>
     /// <returns>
-    /// <see cref="JournalOutcome.Done"/> also where the batch is stored already; <see cref="JournalOutcome.Lost"/> where the journal is not where the
+    /// <see cref="JournalOutcome.Done"/> also where the entry is stored already; <see cref="JournalOutcome.Lost"/> where the journal is not where the
     /// caller has left it; <see cref="JournalOutcome.TooLarge"/> where the server takes no command of that size.
     /// </returns>
-    ValueTask<JournalOutcome> AppendAsync(SpanBatch batch, long storedBefore, long generation, CancellationToken cancel);
+    ValueTask<JournalOutcome> AppendAsync(ShardId shard, JournalEntry entry, JournalGeneration generation, CancellationToken cancel);
 
     /// <summary>The entries that were added behind another one, in the order in which they were added.</summary>
     /// <param name="after">An <see cref="JournalEntry.Id"/>; 0 = from the first.</param>
     /// <param name="most">At least 1.</param>
     ValueTask<IReadOnlyList<JournalEntry>> ReadAsync(ShardId shard, long after, int most, CancellationToken cancel);
 
-    /// <summary>The messages of an entry, each with its offset and its stream time. Any thread.</summary>
+    /// <summary>The messages of an entry, each with its offset and its times. Any thread.</summary>
     /// <exception cref="InvalidDataException">It was written by a version that this one does not know, or is damaged.</exception>
     void Unpack(in JournalEntry entry, JournalMessages into);
 
     /// <summary>
     /// Keeps what is settled, and removes entries all of whose messages are. The worker's; after the output has acknowledged what has left.
     /// </summary>
+    /// <param name="removed">Ids of entries.</param>
     /// <param name="settledSpans">How many spans of the shard have left since its journal began (<see cref="JournalShard.SettledSpans"/> and those since).</param>
     /// <param name="readThrough">The offset up to which the worker knows the input to be stored.</param>
     ValueTask<JournalOutcome> SettleAsync(
-        ProgressSnapshot progress, ReadOnlyMemory<long> removed, long settledSpans, long readThrough, long generation, CancellationToken cancel);
+        ProgressSnapshot progress, ReadOnlyMemory<long> removed, long settledSpans, long readThrough, JournalGeneration generation, CancellationToken cancel);
+
+    /// <summary>
+    /// Looks whether the journal still is where the worker has left it, and keeps it from expiring.
+    /// </summary>
+    /// <param name="readThrough">The offset up to which the worker knows the input to be stored.</param>
+    ValueTask<JournalOutcome> VerifyAsync(ShardId shard, long readThrough, JournalGeneration generation, CancellationToken cancel);
 
     /// <summary>
     /// Carries forward: adds an entry with the spans of others that are still waiting, and removes those others, in one step. The worker's.
     /// </summary>
-    /// <param name="waiting">The spans, in input order; <see cref="SpanBatch.Through"/> is not kept.</param>
+    /// <param name="waiting">The spans, in input order.</param>
+    /// <param name="replaced">Ids of entries; at least one.</param>
     /// <returns>The new entry's id beside <see cref="JournalOutcome.Done"/>.</returns>
     ValueTask<(JournalOutcome Outcome, long Id)> CarryForwardAsync(
-        SpanBatch waiting, ReadOnlyMemory<long> replaced, long readThrough, long generation, CancellationToken cancel);
+        ShardId shard, JournalEntry waiting, ReadOnlyMemory<long> replaced, long readThrough, JournalGeneration generation, CancellationToken cancel);
+
+    /// <summary>
+    /// Writes the journal of a shard anew, where it has lost a part of what it had acknowledged. The worker's, which has everything that waits. Until it
+    /// is complete, whoever opens the shard is told that it is not whole.
+    /// </summary>
+    /// <param name="progress">All of what is settled.</param>
+    /// <param name="stored">How far the input is stored then.</param>
+    /// <param name="entries">Everything that waits, in input order. They get the ids from 1 on.</param>
+    /// <param name="waitingSpans">How many spans wait in the entries.</param>
+    ValueTask<JournalOutcome> RestoreAsync(
+        ProgressSnapshot progress, StoredPosition stored, IReadOnlyList<JournalEntry> entries, long waitingSpans, JournalGeneration generation,
+        CancellationToken cancel);
 
     /// <summary>Removes everything that the journal holds of a shard, generations too. For the end of a file, and for a run that begins anew.</summary>
     ValueTask RemoveAsync(ShardId shard, CancellationToken cancel);
@@ -86,6 +118,21 @@ public enum JournalSide
 
     /// <summary>The process that flushes.</summary>
     Worker,
+}
+
+/// <summary>
+/// The right to one side of a shard's journal, as it was given at an opening: whoever opens the side later has a higher number, and this one is refused
+/// from then on. One caller at a time.
+/// </summary>
+/// <param name="number">At least 1.</param>
+public sealed class JournalGeneration(JournalSide side, long number)
+{
+    public JournalSide Side { get; } = side;
+
+    public long Number { get; } = number;
+
+    /// <summary>The number of the last step that was acknowledged: a journal that knows less has lost it. The journal's own.</summary>
+    public long AcknowledgedStep { get; set; }
 }
 
 /// <summary>What became of a step.</summary>
@@ -107,14 +154,16 @@ public enum JournalOutcome
 /// <summary>What a journal holds of a shard when a side opens it.</summary>
 /// <param name="Generation">The caller's from now on.</param>
 /// <param name="Stored">How far the input is stored; null where the journal holds nothing of the shard.</param>
-/// <param name="ReadOn">Every position up to here is settled.</param>
+/// <param name="ReadOn">The offset up to which every position is settled.</param>
 /// <param name="Settled">Settled positions behind it.</param>
 /// <param name="AppendedSpans">Spans that were appended since the shard's journal began.</param>
 /// <param name="SettledSpans">How many of them have left.</param>
-/// <param name="IsWhole">False where a part of it is gone that was acknowledged: it must be begun anew, and what was waiting in it is lost unless it can be read again.</param>
+/// <param name="LastEntry">The id of the last entry that was added; 0 where none was.</param>
+/// <param name="IsWhole">False where a part of it is gone that was acknowledged.</param>
 /// <param name="Origin">What the shard's input is.</param>
 public sealed record JournalShard(
-    long Generation, StoredPosition? Stored, StoredPosition ReadOn, SettledOffsets Settled, long AppendedSpans, long SettledSpans, bool IsWhole, JournalOrigin Origin)
+    JournalGeneration Generation, StoredPosition? Stored, long ReadOn, SettledOffsets Settled, long AppendedSpans, long SettledSpans, long LastEntry,
+    bool IsWhole, JournalOrigin Origin)
 {
     /// <summary>Spans that wait in it.</summary>
     public long WaitingSpans => AppendedSpans - SettledSpans;

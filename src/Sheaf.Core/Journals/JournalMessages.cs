@@ -5,15 +5,17 @@ namespace Sheaf.Journals;
 
 /// <summary>A message of an entry.</summary>
 /// <param name="Start">Where its bytes begin in <see cref="JournalMessages.Bytes"/>.</param>
-public readonly record struct JournalMessage(int Start, int Length, long SourceOffset, long StreamTimeMs);
+/// <param name="StreamTimeMs">As <see cref="TraceSpan.StreamTimeMs"/>, like the two behind it.</param>
+public readonly record struct JournalMessage(int Start, int Length, long SourceOffset, long StreamTimeMs, long LeaptMs, long AheadMs);
 
 /// <summary>
-/// The messages of an entry, and how they lie one behind the other: for each the step of the offset, the step of the stream time (both as variable-length
-/// integers, the second one signed), the length, and the bytes as they came. Used again for the next entry. Owner: one thread at a time.
+/// The messages of an entry, and how they lie one behind the other: for each the difference of the offset and of the three times to the message
+/// before it, the length (variable-length integers, all but the length signed), and the bytes as they came. The instance is used again for the
+/// next entry. Owner: one thread at a time.
 /// </summary>
 /// <remarks>
-/// The form is frozen (a byte at the front names it), since entries outlive the version that wrote them. Stream times are kept with the messages, so that
-/// whoever reads them has no clock to follow.
+/// The form is frozen (a byte at the front names it), since entries outlive the version that wrote them. The times are kept with the messages: a
+/// part of a shard's messages would move the shard's clock in another way than all of them did.
 /// </remarks>
 public sealed class JournalMessages
 {
@@ -36,29 +38,32 @@ public sealed class JournalMessages
 
     public ReadOnlySpan<byte> BytesOf(in JournalMessage message) => _bytes.AsSpan(message.Start, message.Length);
 
-    /// <summary>The most bytes that <see cref="Write"/> needs for a batch.</summary>
-    public static int MostBytes(SpanBatch batch)
+    /// <summary>The most bytes that <see cref="Write"/> needs.</summary>
+    public static int MostBytes(SpanBatch batch, int start, int count)
     {
         long most = 1;
-        foreach (ref readonly TraceSpan span in batch.Spans) most += span.PayloadLength + (3 * LongestNumber);
+        foreach (ref readonly TraceSpan span in batch.Spans.Slice(start, count)) most += span.PayloadLength + (5 * LongestNumber);
         return checked((int)most);
     }
 
-    /// <summary>Writes a batch and returns how many bytes that took.</summary>
+    /// <summary>Writes spans of a batch and returns how many bytes that took.</summary>
+    /// <param name="start">The first of them.</param>
     /// <param name="destination">At least <see cref="MostBytes"/>.</param>
-    public static int Write(SpanBatch batch, Span<byte> destination)
+    public static int Write(SpanBatch batch, int start, int count, Span<byte> destination)
     {
         destination[0] = Form;
         int length = 1;
-        long offset = 0, time = 0;
-        foreach (ref readonly TraceSpan span in batch.Spans)
+        (long Offset, long Time, long Leapt, long Ahead) last = default;
+        foreach (ref readonly TraceSpan span in batch.Spans.Slice(start, count))
         {
-            length += WriteNumber(Fold(span.SourceOffset - offset), destination[length..]);
-            length += WriteNumber(Fold(span.StreamTimeMs - time), destination[length..]);
+            length += WriteNumber(Fold(unchecked(span.SourceOffset - last.Offset)), destination[length..]);
+            length += WriteNumber(Fold(unchecked(span.StreamTimeMs - last.Time)), destination[length..]);
+            length += WriteNumber(Fold(span.LeaptMs - last.Leapt), destination[length..]);
+            length += WriteNumber(Fold(span.AheadMs - last.Ahead), destination[length..]);
             length += WriteNumber((ulong)span.PayloadLength, destination[length..]);
             batch.PayloadOf(span).CopyTo(destination[length..]);
             length += span.PayloadLength;
-            (offset, time) = (span.SourceOffset, span.StreamTimeMs);
+            last = (span.SourceOffset, span.StreamTimeMs, span.LeaptMs, span.AheadMs);
         }
         return length;
     }
@@ -79,14 +84,16 @@ public sealed class JournalMessages
         ReadOnlySpan<byte> packed = _bytes.AsSpan(0, Length);
         if (packed.IsEmpty || packed[0] != Form)
             throw new InvalidDataException($"the entry is of form {(packed.IsEmpty ? 0 : packed[0])}, and this version of Sheaf knows form {Form}");
-        long offset = 0, time = 0;
+        long offset = 0, time = 0, leapt = 0, ahead = 0;
         for (int at = 1; at < packed.Length;)
         {
             offset = unchecked(offset + Unfold(ReadNumber(packed, ref at)));
             time = unchecked(time + Unfold(ReadNumber(packed, ref at)));
+            leapt = unchecked(leapt + Unfold(ReadNumber(packed, ref at)));
+            ahead = unchecked(ahead + Unfold(ReadNumber(packed, ref at)));
             ulong length = ReadNumber(packed, ref at);
             if (length > (ulong)(packed.Length - at)) throw Damaged();
-            _messages.Add(new JournalMessage(at, (int)length, offset, time));
+            _messages.Add(new JournalMessage(at, (int)length, offset, time, leapt, ahead));
             at += (int)length;
         }
     }

@@ -26,11 +26,11 @@ public sealed class SegmentWriter(SegmentRules rules)
     /// <summary>
     /// Writes one segment behind what is in the batch already, and returns the number of its messages: more than one where they are parts.
     /// </summary>
-    /// <param name="buffer">Where the payloads of all members have been read (<see cref="ISpanBuffer.ReadPayloadsAsync"/>).</param>
+    /// <param name="buffer">Where the payloads of all members have been read (<see cref="ISpanClaimer.ReadPayloadsAsync"/>).</param>
     /// <param name="trace">The segment's trace in <paramref name="claim"/>.</param>
     /// <param name="members">The segment's spans, in input order, as <see cref="AssembledTrace.MembersOf"/> gives them: indexes from the trace's first span.</param>
     public int Write(
-        ISpanBuffer buffer, ClaimBatch claim, in ClaimedTrace trace, in AssembledSegment segment, ReadOnlySpan<int> members, SegmentBatch into)
+        ISpanClaimer buffer, ClaimBatch claim, in ClaimedTrace trace, in AssembledSegment segment, ReadOnlySpan<int> members, SegmentBatch into)
     {
         _splicer.Begin(segment.SegmentId);
         long spansLength = Measure(buffer, claim, trace, segment.SegmentId, members);
@@ -55,7 +55,7 @@ public sealed class SegmentWriter(SegmentRules rules)
     }
 
     /// <summary>Notes the exact length of every span as it will be written, and returns their sum with the commas between them.</summary>
-    private long Measure(ISpanBuffer buffer, ClaimBatch claim, in ClaimedTrace trace, SpanId segmentId, ReadOnlySpan<int> members)
+    private long Measure(ISpanClaimer buffer, ClaimBatch claim, in ClaimedTrace trace, SpanId segmentId, ReadOnlySpan<int> members)
     {
         if (_lengths.Length < members.Length) _lengths = new int[Math.Max(members.Length, 2 * _lengths.Length)];
         ReadOnlySpan<BufferedSpan> spans = claim.SpansOf(trace);
@@ -76,7 +76,7 @@ public sealed class SegmentWriter(SegmentRules rules)
     private static long SizeOf(ReadOnlySpan<byte> head, long spansLength) => Opening.Length + FlushIdLength + head.Length + spansLength + Closing.Length;
 
     private void WriteMessage(
-        ISpanBuffer buffer, ClaimBatch claim, in ClaimedTrace trace, in AssembledSegment segment, ReadOnlySpan<int> members,
+        ISpanClaimer buffer, ClaimBatch claim, in ClaimedTrace trace, in AssembledSegment segment, ReadOnlySpan<int> members,
         int? part, long spansLength, int missingParents, SegmentBatch into)
     {
         ReadOnlySpan<byte> head = part is null ? WholeHead : PartHead;

@@ -31,6 +31,7 @@ public static class EventIds
     public const int BufferEmptyAtCommit = 1207;
     public const int BufferDrained = 1208;
     public const int BufferFailed = 1209;
+    public const int BufferRestored = 1210;
 
     // Kafka 1300-1399
     public const int KafkaClient = 1300;

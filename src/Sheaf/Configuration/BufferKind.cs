@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 
 namespace Sheaf.Configuration;
 

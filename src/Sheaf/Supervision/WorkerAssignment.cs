@@ -60,13 +60,28 @@ internal sealed record WorkerAssignment
     }
 }
 
-/// <summary>Where the buffer is that parent and workers share, and what a client of it must know. Plain values: what they mean is the engine's affair.</summary>
+/// <summary>Where the journal is that parent and workers share, and what a worker must know to fill its buffer from it. Plain values.</summary>
 /// <param name="Address">With what it needs to be let in.</param>
-/// <param name="SliceId">Keeps what belongs to this deployment apart from others on the same server; null: nothing does.</param>
-/// <param name="TtlSeconds">After so long without a write the buffer forgets.</param>
-/// <param name="CompressionLevel">Of payloads; -1: none.</param>
-internal sealed record BufferAddress(string Address, int? SliceId = null, long TtlSeconds = 3600, int CompressionLevel = -1)
+internal sealed record BufferAddress(string Address)
 {
+    /// <summary>Keeps what belongs to this deployment apart from others on the same server; null: nothing does.</summary>
+    public int? SliceId { get; init; }
+
+    /// <summary>After so long without a write the journal forgets.</summary>
+    public long TtlSeconds { get; init; } = 3600;
+
+    /// <summary>Of entries; -1: none.</summary>
+    public int CompressionLevel { get; init; } = -1;
+
+    /// <summary>What counts as full in the memory of a worker.</summary>
+    public long MaxBytes { get; init; } = long.MaxValue;
+
+    /// <summary>What the journal is of: a file's name, or topic and group.</summary>
+    public string Source { get; init; } = "";
+
+    /// <summary>How the messages are written.</summary>
+    public Spans.SpanFormat Format { get; init; }
+
     /// <summary>Without the address, which may hold a password.</summary>
     public override string ToString() => $"{nameof(BufferAddress)} {{ SliceId = {SliceId}, TtlSeconds = {TtlSeconds}, CompressionLevel = {CompressionLevel} }}";
 }

@@ -10,17 +10,16 @@ namespace Sheaf.Supervision;
 
 /// <summary>Opens a worker's own client of the buffer that its assignment names. The worker disposes it.</summary>
 /// <param name="control">The worker's parent writes there how far each shard's input is stored.</param>
-/// <param name="faults">To be called at the engine's fault points; null where nothing is armed.</param>
 /// <exception cref="ConfigurationException">There is no such kind of buffer, or it cannot be shared by processes.</exception>
-internal delegate ValueTask<ISpanBuffer> OpenWorkerBuffer(
-    WorkerAssignment assignment, ControlBlock control, Action<FaultPoint>? faults, ILoggerFactory logs, CancellationToken cancel);
+internal delegate ValueTask<ISpanClaimer> OpenWorkerBuffer(
+    WorkerAssignment assignment, ControlBlock control, ILoggerFactory logs, CancellationToken cancel);
 
 /// <summary>
 /// A worker process: <c>sheaf flusher-worker</c>, started by <see cref="ProcessHost"/> and by nobody else. Runs the same <see cref="FlusherWorker"/> as
 /// <see cref="ThreadHost"/> does. Its end is a <see cref="WorkerExit"/>: the code, and why as its last message.
 /// </summary>
 /// <remarks>
-/// Nothing has to be tidied up when it dies: what it claimed is in the buffer, what it wrote in part is cut off by the next writer. Therefore a parent that
+/// Nothing has to be tidied up when it dies: what waits is in the journal, what it wrote in part is cut off by the next writer. Therefore a parent that
 /// is gone ends it at once, by a thread that does nothing but wait for the end of standard input. SIGINT and SIGHUP mean nothing to it: Ctrl-C in a terminal, and a terminal that closes,
 /// reach every process there, and the parent says what is to be done. SIGTERM lets it finish what it has claimed (<see cref="WorkerExit.Terminated"/>).
 /// </remarks>
@@ -87,7 +86,7 @@ internal static class WorkerProgram
     {
         TimeProvider time = TimeProvider.System;
         Action<FaultPoint>? faults = ArmedFaultPoints.Arm(FaultPlan.Parse(assignment.FaultPoints), assignment.FaultSeed, parent.CreateLogger("Sheaf.Supervision"));
-        await using ISpanBuffer buffer = await open(assignment, control, faults, parent, terminated);
+        await using ISpanClaimer buffer = await open(assignment, control, parent, terminated);
         await using ISegmentSink sink = WorkerOutputs.Open(assignment, control, parent, time);
         ILogger batches = parent.CreateLogger("Sheaf.Flushing");
         using var metrics = new SheafMetrics

@@ -38,15 +38,16 @@ public abstract class JournalContract
     public async Task What_was_appended_is_read_in_order_byte_for_byte_with_offsets_and_times()
     {
         IJournal journal = await OpenAsync();
-        long generation = await BeginAsync(journal);
+        JournalGeneration generation = await BeginAsync(journal);
         SpanBatch first = Batch(new SpanDraft(1, 1000), new SpanDraft(2, -5, Size: 1), new SpanDraft(1, long.MaxValue, Size: 3000));
         SpanBatch second = Batch(new SpanDraft(3, 2000));
 
-        Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(first, 0, generation, default));
-        Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(second, 3, generation, default));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, first, 0, generation));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, second, 3, generation));
 
         IReadOnlyList<JournalEntry> entries = await journal.ReadAsync(Zero, 0, 10, default);
-        Assert.Equal([(0, 3, 3), (3, 4, 1)], entries.Select(e => (e.First, e.Through, e.Spans)));
+        Assert.Equal([(0, 3, 3), (3, 4, 1)], entries.Select(e => (e.First, e.Through.Offset, e.Spans)));
+        Assert.Equal([first.Through.Clock, second.Through.Clock], entries.Select(e => e.Through.Clock));
         AssertHolds(journal, entries[0], first);
         AssertHolds(journal, entries[1], second);
         Assert.Equal([entries[1].Id], (await journal.ReadAsync(Zero, entries[0].Id, 10, default)).Select(e => e.Id));
@@ -57,25 +58,25 @@ public abstract class JournalContract
     public async Task The_next_process_finds_how_far_the_input_is_stored_and_how_much_waits()
     {
         IJournal journal = await OpenAsync();
-        long generation = await BeginAsync(journal);
-        await journal.AppendAsync(Batch(new SpanDraft(1, 1000), new SpanDraft(2, 1500)), 0, generation, default);
+        JournalGeneration generation = await BeginAsync(journal);
+        await AppendAsync(journal, Batch(new SpanDraft(1, 1000), new SpanDraft(2, 1500)), 0, generation);
 
         JournalShard opened = await (await OpenAsync()).OpenAsync(Zero, JournalSide.Worker, default);
 
         Assert.Equal(new StoredPosition(2, 1500), opened.Stored);
         Assert.Equal(Origin, opened.Origin);
         Assert.Equal(2, opened.WaitingSpans);
-        Assert.Equal(0, opened.ReadOn.Offset);
+        Assert.Equal(0, opened.ReadOn);
     }
 
     [Fact]
     public async Task Appending_a_batch_again_adds_nothing()
     {
         IJournal journal = await OpenAsync();
-        long generation = await BeginAsync(journal);
+        JournalGeneration generation = await BeginAsync(journal);
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
 
-        for (int i = 0; i < 3; i++) Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(batch, 0, generation, default));
+        for (int i = 0; i < 3; i++) Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, batch, 0, generation));
 
         Assert.Single(await journal.ReadAsync(Zero, 0, 10, default));
         Assert.Equal(1, (await journal.OpenAsync(Zero, JournalSide.Worker, default)).AppendedSpans);
@@ -85,10 +86,10 @@ public abstract class JournalContract
     public async Task A_batch_without_spans_moves_the_stored_position_alone()
     {
         IJournal journal = await OpenAsync();
-        long generation = await BeginAsync(journal);
+        JournalGeneration generation = await BeginAsync(journal);
         var settledOnly = new SpanBatch(Zero) { Through = new StoredPosition(41, 5) };
 
-        Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(settledOnly, 0, generation, default));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, settledOnly, 0, generation));
 
         Assert.Empty(await journal.ReadAsync(Zero, 0, 10, default));
         Assert.Equal(new StoredPosition(41, 5), (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Stored);
@@ -103,18 +104,18 @@ public abstract class JournalContract
         JournalShard opened = await journal.OpenAsync(Zero, JournalSide.Worker, default);
 
         Assert.Equal(StoredPosition.BeforeFirst, opened.Stored);
-        Assert.Equal(StoredPosition.BeforeFirst, opened.ReadOn);
+        Assert.Equal(-1, opened.ReadOn);
     }
 
     [Fact]
     public async Task An_append_that_leaves_a_gap_is_refused_since_something_is_gone()
     {
         IJournal journal = await OpenAsync();
-        long generation = await BeginAsync(journal);
+        JournalGeneration generation = await BeginAsync(journal);
         SpanBatch lost = Batch(new SpanDraft(1, 1000));
         SpanBatch next = Batch(new SpanDraft(1, 1001));
 
-        Assert.Equal(JournalOutcome.Lost, await journal.AppendAsync(next, lost.Through.Offset, generation, default));
+        Assert.Equal(JournalOutcome.Lost, await AppendAsync(journal, next, lost.Through.Offset, generation));
 
         Assert.Empty(await journal.ReadAsync(Zero, 0, 10, default));
     }
@@ -123,46 +124,46 @@ public abstract class JournalContract
     public async Task An_earlier_generation_of_a_side_is_refused_and_changes_nothing()
     {
         IJournal zombie = await OpenAsync(), heir = await OpenAsync();
-        long old = await BeginAsync(zombie);
-        long oldWorker = (await zombie.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration old = await BeginAsync(zombie);
+        JournalGeneration oldWorker = (await zombie.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
-        await zombie.AppendAsync(batch, 0, old, default);
+        await AppendAsync(zombie, batch, 0, old);
         long id = Assert.Single(await zombie.ReadAsync(Zero, 0, 10, default)).Id;
-        long present = (await heir.OpenAsync(Zero, JournalSide.Appender, default)).Generation;
+        JournalGeneration present = (await heir.OpenAsync(Zero, JournalSide.Appender, default)).Generation;
         await heir.OpenAsync(Zero, JournalSide.Worker, default);
 
-        Assert.True(present > old);
-        Assert.Equal(JournalOutcome.Superseded, await zombie.AppendAsync(Batch(new SpanDraft(1, 1001)), 1, old, default));
-        Assert.Equal(JournalOutcome.Superseded, await zombie.BeginAsync(Zero, JournalSide.Appender, old, new StoredPosition(9, 9), SettledOffsets.None, default));
-        Assert.Equal(JournalOutcome.Superseded, await zombie.SettleAsync(AllLeft(batch), new[] { id }, 1, 1, oldWorker, default));
-        Assert.Equal((JournalOutcome.Superseded, 0), await zombie.CarryForwardAsync(batch, new[] { id }, 1, oldWorker, default));
+        Assert.True(present.Number > old.Number);
+        Assert.Equal(JournalOutcome.Superseded, await AppendAsync(zombie, Batch(new SpanDraft(1, 1001)), 1, old));
+        Assert.Equal(JournalOutcome.Superseded, await zombie.BeginAsync(Zero, old, new StoredPosition(9, 9), SettledOffsets.None, default));
+        Assert.Equal(JournalOutcome.Superseded, await zombie.SettleAsync(await AllLeftAsync(batch), new[] { id }, 1, 1, oldWorker, default));
+        Assert.Equal((JournalOutcome.Superseded, 0), await CarryAsync(zombie, batch, new[] { id }, 1, oldWorker));
 
         Assert.Equal(id, Assert.Single(await heir.ReadAsync(Zero, 0, 10, default)).Id);
-        Assert.Equal(JournalOutcome.Done, await heir.AppendAsync(Batch(new SpanDraft(1, 1001)) is var next ? next : next, 1, present, default));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(heir, Batch(new SpanDraft(1, 1001)) is var next ? next : next, 1, present));
     }
 
     [Fact]
     public async Task The_two_sides_have_generations_of_their_own()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal);
-        long worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal);
+        JournalGeneration worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
 
-        Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(batch, 0, appender, default));
-        Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(AllLeft(batch), new[] { 1L }, 1, 1, worker, default));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, batch, 0, appender));
+        Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(await AllLeftAsync(batch), new[] { 1L }, 1, 1, worker, default));
     }
 
     [Fact]
     public async Task What_is_settled_is_kept_and_entries_of_which_all_is_settled_are_gone()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch first = Batch(new SpanDraft(1, 1000)), second = Batch(new SpanDraft(2, 2000), new SpanDraft(3, 2001));
-        await journal.AppendAsync(first, 0, appender, default);
-        await journal.AppendAsync(second, 1, appender, default);
-        MemoryBuffer buffer = BufferOf(first, second);
-        ProgressSnapshot progress = Remove(buffer, trace: 1, trace2: 3);
+        await AppendAsync(journal, first, 0, appender);
+        await AppendAsync(journal, second, 1, appender);
+        MemoryBuffer buffer = await BufferOfAsync(first, second);
+        ProgressSnapshot progress = await RemoveAsync(buffer, 1, 3);
         long firstId = (await journal.ReadAsync(Zero, 0, 1, default))[0].Id;
 
         Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(progress, new[] { firstId }, 2, 3, worker, default));
@@ -170,7 +171,7 @@ public abstract class JournalContract
         JournalEntry left = Assert.Single(await journal.ReadAsync(Zero, 0, 10, default));
         AssertHolds(journal, left, second);
         JournalShard opened = await journal.OpenAsync(Zero, JournalSide.Worker, default);
-        Assert.Equal(new StoredPosition(1, 1000), opened.ReadOn);
+        Assert.Equal(1, opened.ReadOn);
         Assert.Equal([false, true], new[] { 2L, 3L }.Select(opened.Settled.Contains));
         Assert.Equal(1, opened.WaitingSpans);
         Assert.True(opened.IsWhole);
@@ -180,12 +181,12 @@ public abstract class JournalContract
     public async Task Settling_twice_is_settling_once()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
-        await journal.AppendAsync(batch, 0, appender, default);
+        await AppendAsync(journal, batch, 0, appender);
         long id = (await journal.ReadAsync(Zero, 0, 1, default))[0].Id;
 
-        for (int i = 0; i < 2; i++) Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(AllLeft(batch), new[] { id }, 1, 1, worker, default));
+        for (int i = 0; i < 2; i++) Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(await AllLeftAsync(batch), new[] { id }, 1, 1, worker, default));
 
         JournalShard opened = await journal.OpenAsync(Zero, JournalSide.Appender, default);
         Assert.Equal((0, 1, true), (opened.WaitingSpans, opened.SettledSpans, opened.IsWhole));
@@ -211,27 +212,27 @@ public abstract class JournalContract
 
         JournalShard later = await journal.OpenAsync(Zero, JournalSide.Worker, default);
         Assert.Equal([false, true], new[] { 1, far }.Select(later.Settled.Contains));
-        Assert.Equal(new StoredPosition(far, 5), later.ReadOn);
+        Assert.Equal(far, later.ReadOn);
     }
 
     [Fact]
     public async Task Carrying_forward_replaces_entries_by_one_with_what_waits()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch first = Batch(new SpanDraft(1, 1000), new SpanDraft(2, 1001)), second = Batch(new SpanDraft(1, 1002)), third = Batch(new SpanDraft(4, 1003));
-        await journal.AppendAsync(first, 0, appender, default);
-        await journal.AppendAsync(second, 2, appender, default);
-        await journal.AppendAsync(third, 3, appender, default);
+        await AppendAsync(journal, first, 0, appender);
+        await AppendAsync(journal, second, 2, appender);
+        await AppendAsync(journal, third, 3, appender);
         IReadOnlyList<JournalEntry> before = await journal.ReadAsync(Zero, 0, 10, default);
         SpanBatch waiting = Keep(first, 1, second, 0);
 
-        (JournalOutcome outcome, long id) = await journal.CarryForwardAsync(waiting, before.Take(2).Select(e => e.Id).ToArray(), 4, worker, default);
+        (JournalOutcome outcome, long id) = await CarryAsync(journal, waiting, before.Take(2).Select(e => e.Id).ToArray(), 4, worker);
 
         Assert.Equal(JournalOutcome.Done, outcome);
         IReadOnlyList<JournalEntry> after = await journal.ReadAsync(Zero, 0, 10, default);
         Assert.Equal([before[2].Id, id], after.Select(e => e.Id));
-        Assert.Equal((1, 3), (after[1].First, after[1].Through));
+        Assert.Equal((1, 3), (after[1].First, after[1].Through.Offset));
         AssertHolds(journal, after[1], waiting);
         JournalShard opened = await journal.OpenAsync(Zero, JournalSide.Appender, default);
         Assert.Equal((4, true), (opened.Stored!.Value.Offset, opened.IsWhole));
@@ -241,12 +242,12 @@ public abstract class JournalContract
     public async Task A_worker_that_has_read_further_than_the_journal_reaches_is_told_that_something_is_gone()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
-        await journal.AppendAsync(batch, 0, appender, default);
+        await AppendAsync(journal, batch, 0, appender);
 
-        Assert.Equal(JournalOutcome.Lost, await journal.SettleAsync(AllLeft(batch), Array.Empty<long>(), 1, 2, worker, default));
-        Assert.Equal((JournalOutcome.Lost, 0), await journal.CarryForwardAsync(batch, new[] { 1L }, 2, worker, default));
+        Assert.Equal(JournalOutcome.Lost, await journal.SettleAsync(await AllLeftAsync(batch), Array.Empty<long>(), 1, 2, worker, default));
+        Assert.Equal((JournalOutcome.Lost, 0), await CarryAsync(journal, batch, new[] { 1L }, 2, worker));
 
         Assert.Equal(0, (await journal.OpenAsync(Zero, JournalSide.Worker, default)).SettledSpans);
     }
@@ -255,27 +256,27 @@ public abstract class JournalContract
     public async Task A_journal_that_begins_anew_has_nothing_of_before_and_both_sides_go_on()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
+        JournalGeneration appender = await BeginAsync(journal), worker = (await journal.OpenAsync(Zero, JournalSide.Worker, default)).Generation;
         SpanBatch batch = Batch(new SpanDraft(1, 1000));
-        await journal.AppendAsync(batch, 0, appender, default);
+        await AppendAsync(journal, batch, 0, appender);
 
-        Assert.Equal(JournalOutcome.Done, await journal.BeginAsync(Zero, JournalSide.Worker, worker, new StoredPosition(0, 7), SettledOffsets.None, default));
+        Assert.Equal(JournalOutcome.Done, await journal.BeginAsync(Zero, worker, new StoredPosition(0, 7), SettledOffsets.None, default));
 
         Assert.Empty(await journal.ReadAsync(Zero, 0, 10, default));
-        Assert.Equal(JournalOutcome.Done, await journal.AppendAsync(batch, 0, appender, default));
-        Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(AllLeft(batch), Array.Empty<long>(), 1, 1, worker, default));
+        Assert.Equal(JournalOutcome.Done, await AppendAsync(journal, batch, 0, appender));
+        Assert.Equal(JournalOutcome.Done, await journal.SettleAsync(await AllLeftAsync(batch), Array.Empty<long>(), 1, 1, worker, default));
     }
 
     [Fact]
     public async Task After_a_removal_nothing_is_left()
     {
         IJournal journal = await OpenAsync();
-        long appender = await BeginAsync(journal);
-        await journal.AppendAsync(Batch(new SpanDraft(1, 1000)), 0, appender, default);
+        JournalGeneration appender = await BeginAsync(journal);
+        await AppendAsync(journal, Batch(new SpanDraft(1, 1000)), 0, appender);
 
         await journal.RemoveAsync(Zero, default);
 
-        Assert.Equal(JournalOutcome.Lost, await journal.AppendAsync(Batch(new SpanDraft(1, 1000)), 1, appender, default));
+        Assert.Equal(JournalOutcome.Lost, await AppendAsync(journal, Batch(new SpanDraft(1, 1000)), 1, appender));
         Assert.Null((await journal.OpenAsync(Zero, JournalSide.Appender, default)).Stored);
         Assert.Empty(await journal.ReadAsync(Zero, 0, 10, default));
     }
@@ -284,11 +285,11 @@ public abstract class JournalContract
     public async Task Shards_know_nothing_of_each_other()
     {
         IJournal journal = await OpenAsync();
-        long zero = await BeginAsync(journal);
+        JournalGeneration zero = await BeginAsync(journal);
         var one = new ShardId(1);
-        long other = (await journal.OpenAsync(one, JournalSide.Appender, default)).Generation;
-        await journal.BeginAsync(one, JournalSide.Appender, other, new StoredPosition(100, 0), SettledOffsets.None, default);
-        await journal.AppendAsync(Batch(new SpanDraft(1, 1000)), 0, zero, default);
+        JournalGeneration other = (await journal.OpenAsync(one, JournalSide.Appender, default)).Generation;
+        await journal.BeginAsync(one, other, new StoredPosition(100, 0), SettledOffsets.None, default);
+        await AppendAsync(journal, Batch(new SpanDraft(1, 1000)), 0, zero);
 
         await journal.RemoveAsync(Zero, default);
 
@@ -304,12 +305,22 @@ public abstract class JournalContract
         return batch;
     }
 
-    private protected static async Task<long> BeginAsync(IJournal journal, StoredPosition? stored = null, SettledOffsets? settled = null)
+    private protected static ValueTask<JournalOutcome> AppendAsync(IJournal journal, SpanBatch batch, long storedBefore, JournalGeneration generation) =>
+        journal.AppendAsync(batch.Shard, journal.Pack(batch, .., storedBefore, batch.Through), generation, default);
+
+    private protected static ValueTask<(JournalOutcome Outcome, long Id)> CarryAsync(
+        IJournal journal, SpanBatch waiting, long[] replaced, long readThrough, JournalGeneration generation)
     {
-        long generation = (await journal.OpenAsync(Zero, JournalSide.Appender, default)).Generation;
+        var through = new StoredPosition(waiting.Spans[^1].SourceOffset, new StreamClock(5));
+        return journal.CarryForwardAsync(waiting.Shard, journal.Pack(waiting, .., waiting.Spans[0].SourceOffset - 1, through), replaced, readThrough, generation, default);
+    }
+
+    private protected static async Task<JournalGeneration> BeginAsync(IJournal journal, StoredPosition? stored = null, SettledOffsets? settled = null)
+    {
+        JournalGeneration generation = (await journal.OpenAsync(Zero, JournalSide.Appender, default)).Generation;
         Assert.Equal(
             JournalOutcome.Done,
-            await journal.BeginAsync(Zero, JournalSide.Appender, generation, stored ?? new StoredPosition(0, 0), settled ?? SettledOffsets.None, default));
+            await journal.BeginAsync(Zero, generation, stored ?? new StoredPosition(0, 0), settled ?? SettledOffsets.None, default));
         return generation;
     }
 
@@ -321,45 +332,45 @@ public abstract class JournalContract
         for (int i = 0; i < batch.Count; i++)
         {
             JournalMessage message = messages.Messages[i];
-            Assert.Equal((batch.Spans[i].SourceOffset, batch.Spans[i].StreamTimeMs), (message.SourceOffset, message.StreamTimeMs));
+            Assert.Equal(
+                (batch.Spans[i].SourceOffset, batch.Spans[i].StreamTimeMs, batch.Spans[i].LeaptMs, batch.Spans[i].AheadMs),
+                (message.SourceOffset, message.StreamTimeMs, message.LeaptMs, message.AheadMs));
             Assert.True(batch.PayloadOf(batch.Spans[i]).SequenceEqual(messages.BytesOf(message)));
         }
     }
 
     /// <summary>The progress of a buffer that got a batch of which everything has left.</summary>
-    private protected static ProgressSnapshot AllLeft(SpanBatch batch) =>
-        Remove(BufferOf(batch), [.. batch.Spans.ToArray().Select(span => span.Trace.TraceId.Low).Distinct()]);
+    private protected static async Task<ProgressSnapshot> AllLeftAsync(SpanBatch batch) =>
+        await RemoveAsync(await BufferOfAsync(batch), [.. batch.Spans.ToArray().Select(span => span.Trace.TraceId.Low).Distinct()]);
 
-    private protected static MemoryBuffer BufferOf(params SpanBatch[] batches)
+    private protected static async Task<MemoryBuffer> BufferOfAsync(params SpanBatch[] batches)
     {
         var buffer = new MemoryBuffer(new SegmentRules(60_000, 10_000), 1, 1 << 20, keepsProgress: true);
         buffer.Begin(Zero, new StoredPosition(batches[0].Spans[0].SourceOffset - 1, 0), SettledOffsets.None);
         MemorySpanBuffer client = buffer.OpenClient();
-        long clock = 0;
+        StreamClock clock = new(0);
         foreach (SpanBatch batch in batches)
         {
-            batch.ClockBeforeMs = clock;
-            client.AppendAsync(batch, default).GetAwaiter().GetResult();
-            clock = batch.Through.ClockMs;
+            batch.ClockBefore = clock;
+            await client.AppendAsync(batch, default);
+            clock = batch.Through.Clock;
         }
         return buffer;
     }
 
-    private protected static ProgressSnapshot Remove(MemoryBuffer buffer, ulong trace, ulong trace2) => Remove(buffer, [trace, trace2]);
-
-    private static ProgressSnapshot Remove(MemoryBuffer buffer, ulong[] traces)
+        private protected static async Task<ProgressSnapshot> RemoveAsync(MemoryBuffer buffer, params ulong[] traces)
     {
         MemorySpanBuffer client = buffer.OpenClient();
         var claim = new ClaimBatch();
-        client.TakeOverAsync(new[] { Zero }, default).GetAwaiter().GetResult();
-        client.ClaimAsync(Zero, long.MaxValue, 1000, claim, default).GetAwaiter().GetResult();
+        await client.TakeOverAsync(new[] { Zero }, default);
+        await client.ClaimAsync(Zero, long.MaxValue, 1000, claim, default);
         for (int t = 0; t < claim.TraceCount; t++)
         {
             ref ClaimedTrace claimed = ref claim.Traces[t];
             claimed.NextDeadlineMs = 1_000_000;
             if (traces.Contains(claimed.Key.TraceId.Low)) claim.Removed.Slice(claimed.FirstSpan, claimed.SpanCount).Fill(true);
         }
-        client.RemoveAsync(claim, .., default).GetAwaiter().GetResult();
+        await client.RemoveAsync(claim, .., default);
         var progress = new ProgressSnapshot();
         buffer.TakeProgress(Zero, progress);
         return progress;

@@ -14,55 +14,73 @@ public sealed class ModelJournal(JournalOrigin origin) : IJournal
     private readonly Dictionary<ShardId, Shard> _shards = [];
     private readonly Dictionary<ShardId, Shard> _saved = [];
 
-    private sealed record Entry(long Id, long First, long Through, byte[] Messages, int Spans);
+    private long _lastGeneration;
+    private long _lastStep;
 
     private sealed record Shard
     {
         public Dictionary<JournalSide, long> Generations { get; init; } = [];
+        public Dictionary<JournalSide, long> Steps { get; init; } = [];
         public StoredPosition? Stored { get; set; }
-        public StoredPosition ReadOn { get; set; } = StoredPosition.BeforeFirst;
+        public long ReadOn { get; set; } = StoredPosition.BeforeFirst.Offset;
         public SortedDictionary<long, byte[]> Settled { get; init; } = [];
         public long Appended { get; set; }
         public long SettledSpans { get; set; }
         public long LastEntry { get; set; }
-        public List<Entry> Entries { get; init; } = [];
+        public List<JournalEntry> Entries { get; init; } = [];
 
-        public Shard Copy() => this with { Generations = new(Generations), Settled = new(Settled), Entries = [.. Entries] };
+        public Shard Copy() => this with { Generations = new(Generations), Steps = new(Steps), Settled = new(Settled), Entries = [.. Entries] };
     }
 
     public ValueTask<JournalShard> OpenAsync(ShardId shard, JournalSide side, CancellationToken cancel)
     {
         Shard known = Of(shard);
-        known.Generations[side] = known.Generations.GetValueOrDefault(side) + 1;
+        known.Generations[side] = Math.Max(known.Generations.GetValueOrDefault(side), _lastGeneration) + 1;
+        _lastGeneration = known.Generations[side];
+        return new(Look(known, new JournalGeneration(side, known.Generations[side])));
+    }
+
+    public ValueTask<JournalShard> LookAsync(ShardId shard, CancellationToken cancel) => new(Look(Of(shard), new JournalGeneration(JournalSide.Appender, 0)));
+
+    private JournalShard Look(Shard known, JournalGeneration generation)
+    {
         var settled = new SettledOffsets(known.Settled.Select(c => KeyValuePair.Create(c.Key, (ReadOnlyMemory<byte>)c.Value)));
-        return new(new JournalShard(
-            known.Generations[side], known.Stored, known.ReadOn, settled, known.Appended, known.SettledSpans, IsWhole: true, known.Stored is null ? default : origin));
+        return new JournalShard(
+            generation, known.Stored, known.ReadOn, settled, known.Appended, known.SettledSpans, known.LastEntry, IsWhole: true, known.Stored is null ? default : origin);
     }
 
     public ValueTask<JournalOutcome> BeginAsync(
-        ShardId shard, JournalSide side, long generation, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
+        ShardId shard, JournalGeneration generation, StoredPosition stored, SettledOffsets settled, CancellationToken cancel)
     {
         Shard known = Of(shard);
-        if (Refusal(known, side, generation) is { } refusal) return new(refusal);
-        known = _shards[shard] = new Shard { Generations = known.Generations, Stored = stored, ReadOn = stored };
+        if (Refusal(known, generation) is { } refusal) return new(refusal);
+        known = _shards[shard] = new Shard { Generations = known.Generations, Steps = known.Steps, Stored = stored, ReadOn = stored.Offset };
         foreach ((long index, ReadOnlyMemory<byte> bits) in settled.ToChunks()) known.Settled[index] = bits.ToArray();
-        return new(JournalOutcome.Done);
+        return Done(known, generation);
     }
 
-    public ValueTask<JournalOutcome> AppendAsync(SpanBatch batch, long storedBefore, long generation, CancellationToken cancel)
+    public JournalEntry Pack(SpanBatch batch, Range range, long first, StoredPosition through)
     {
-        Shard known = Of(batch.Shard);
-        if (Refusal(known, JournalSide.Appender, generation) is { } refusal) return new(refusal);
-        if (known.Stored?.Offset >= batch.Through.Offset) return new(JournalOutcome.Done);
-        if (known.Stored?.Offset != storedBefore) return new(JournalOutcome.Lost);
-        if (batch.Count > 0) Add(known, batch, storedBefore, batch.Through.Offset);
-        known.Appended += batch.Count;
-        known.Stored = batch.Through;
-        return new(JournalOutcome.Done);
+        (int start, int count) = range.GetOffsetAndLength(batch.Count);
+        byte[] messages = new byte[JournalMessages.MostBytes(batch, start, count)];
+        int length = JournalMessages.Write(batch, start, count, messages);
+        return new JournalEntry(0, first, through, count, messages.AsMemory(0, length), "none");
+    }
+
+    public ValueTask<JournalOutcome> AppendAsync(ShardId shard, JournalEntry entry, JournalGeneration generation, CancellationToken cancel)
+    {
+        Shard known = Of(shard);
+        if (Refusal(known, generation) is { } refusal) return new(refusal);
+        if (known.Stored?.Offset >= entry.Through.Offset) return Done(known, generation);
+        if (known.Stored?.Offset != entry.First) return new(JournalOutcome.Lost);
+        if (entry.Spans > 0) known.Entries.Add(entry with { Id = ++known.LastEntry });
+        known.Appended += entry.Spans;
+        known.Stored = entry.Through;
+        return Done(known, generation);
     }
 
     public ValueTask<IReadOnlyList<JournalEntry>> ReadAsync(ShardId shard, long after, int most, CancellationToken cancel) =>
-        new([.. Of(shard).Entries.Where(e => e.Id > after).Take(most).Select(e => new JournalEntry(e.Id, e.First, e.Through, e.Spans, e.Messages, "none"))]);
+        new([.. Of(shard).Entries.Where(e => e.Id > after).Take(most)]);
 
     public void Unpack(in JournalEntry entry, JournalMessages into)
     {
@@ -71,30 +89,50 @@ public sealed class ModelJournal(JournalOrigin origin) : IJournal
     }
 
     public ValueTask<JournalOutcome> SettleAsync(
-        ProgressSnapshot progress, ReadOnlyMemory<long> removed, long settledSpans, long readThrough, long generation, CancellationToken cancel)
+        ProgressSnapshot progress, ReadOnlyMemory<long> removed, long settledSpans, long readThrough, JournalGeneration generation, CancellationToken cancel)
     {
         Shard known = Of(progress.Shard);
-        if (Refusal(known, JournalSide.Worker, generation) is { } refusal) return new(refusal);
-        if (!(known.Stored?.Offset >= readThrough)) return new(JournalOutcome.Lost);
-        known.ReadOn = new StoredPosition(progress.ReadOnFrom - 1, progress.ClockMs);
-        foreach (ProgressSnapshot.Chunk chunk in progress.Chunks) known.Settled[chunk.Index] = chunk.Bits.ToArray();
+        if (Refusal(known, generation, readThrough) is { } refusal) return new(refusal);
+        Keep(known, progress);
         foreach (long index in progress.Outdated) known.Settled.Remove(index);
         long[] ids = removed.ToArray();
         known.Entries.RemoveAll(entry => ids.Contains(entry.Id));
         known.SettledSpans = settledSpans;
-        return new(JournalOutcome.Done);
+        return Done(known, generation);
+    }
+
+    public ValueTask<JournalOutcome> VerifyAsync(ShardId shard, long readThrough, JournalGeneration generation, CancellationToken cancel)
+    {
+        Shard known = Of(shard);
+        return Refusal(known, generation, readThrough) is { } refusal ? new(refusal) : Done(known, generation);
     }
 
     public ValueTask<(JournalOutcome Outcome, long Id)> CarryForwardAsync(
-        SpanBatch waiting, ReadOnlyMemory<long> replaced, long readThrough, long generation, CancellationToken cancel)
+        ShardId shard, JournalEntry waiting, ReadOnlyMemory<long> replaced, long readThrough, JournalGeneration generation, CancellationToken cancel)
     {
-        Shard known = Of(waiting.Shard);
-        if (Refusal(known, JournalSide.Worker, generation) is { } refusal) return new((refusal, 0));
-        if (!(known.Stored?.Offset >= readThrough)) return new((JournalOutcome.Lost, 0));
+        Shard known = Of(shard);
+        if (Refusal(known, generation, readThrough) is { } refusal) return new((refusal, 0));
         long[] ids = replaced.ToArray();
         known.Entries.RemoveAll(entry => ids.Contains(entry.Id));
-        Add(known, waiting, waiting.Spans[0].SourceOffset - 1, waiting.Spans[^1].SourceOffset);
+        known.Entries.Add(waiting with { Id = ++known.LastEntry });
+        Count(known, generation);
         return new((JournalOutcome.Done, known.LastEntry));
+    }
+
+    public ValueTask<JournalOutcome> RestoreAsync(
+        ProgressSnapshot progress, StoredPosition stored, IReadOnlyList<JournalEntry> entries, long waitingSpans, JournalGeneration generation,
+        CancellationToken cancel)
+    {
+        Shard known = Of(progress.Shard);
+        if (known.Generations.GetValueOrDefault(generation.Side) > generation.Number) return new(JournalOutcome.Superseded);
+        known.Generations[generation.Side] = generation.Number;
+        known = _shards[progress.Shard] = new Shard
+        {
+            Generations = known.Generations, Steps = known.Steps, Stored = stored, Appended = waitingSpans, LastEntry = entries.Count,
+            Entries = [.. entries.Select((entry, i) => entry with { Id = i + 1 })],
+        };
+        Keep(known, progress);
+        return Done(known, generation);
     }
 
     public ValueTask RemoveAsync(ShardId shard, CancellationToken cancel)
@@ -117,18 +155,26 @@ public sealed class ModelJournal(JournalOrigin origin) : IJournal
         else _shards.Remove(shard);
     }
 
-    private static JournalOutcome? Refusal(Shard shard, JournalSide side, long generation) => shard.Generations.GetValueOrDefault(side).CompareTo(generation) switch
+    private static JournalOutcome? Refusal(Shard shard, JournalGeneration generation, long readThrough = -2)
     {
-        > 0 => JournalOutcome.Superseded,
-        < 0 => JournalOutcome.Lost,
-        _ => null,
-    };
+        long own = shard.Generations.GetValueOrDefault(generation.Side);
+        if (own > generation.Number) return JournalOutcome.Superseded;
+        bool isLost = own < generation.Number || shard.Steps.GetValueOrDefault(generation.Side) < generation.AcknowledgedStep || (shard.Stored?.Offset ?? -2) < readThrough;
+        return isLost ? JournalOutcome.Lost : null;
+    }
 
-    private static void Add(Shard shard, SpanBatch batch, long first, long through)
+    private ValueTask<JournalOutcome> Done(Shard shard, JournalGeneration generation)
     {
-        byte[] messages = new byte[JournalMessages.MostBytes(batch)];
-        int length = JournalMessages.Write(batch, messages);
-        shard.Entries.Add(new Entry(++shard.LastEntry, first, through, messages[..length], batch.Count));
+        Count(shard, generation);
+        return new(JournalOutcome.Done);
+    }
+
+    private void Count(Shard shard, JournalGeneration generation) => shard.Steps[generation.Side] = generation.AcknowledgedStep = ++_lastStep;
+
+    private static void Keep(Shard known, ProgressSnapshot progress)
+    {
+        known.ReadOn = progress.ReadOnFrom - 1;
+        foreach (ProgressSnapshot.Chunk chunk in progress.Chunks) known.Settled[chunk.Index] = chunk.Bits.ToArray();
     }
 
     private Shard Of(ShardId shard)

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 
 namespace Sheaf.TestKit.Redis;
 

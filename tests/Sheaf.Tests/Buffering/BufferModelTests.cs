@@ -84,6 +84,10 @@ public sealed class BufferModelTests
 
         public ReadOnlySpan<byte> Payload(ClaimBatch batch, int span) => inner.Payload(batch, span);
 
+        public ValueTask<bool> SettleAsync(bool now, CancellationToken cancel) => inner.SettleAsync(now, cancel);
+
+        public ValueTask LetGoAsync(ShardId shard, bool settles, CancellationToken cancel) => inner.LetGoAsync(shard, settles, cancel);
+
         public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => inner.MeasureAsync(shard, cancel);
 
         public ValueTask<double> LoadAsync(CancellationToken cancel) => inner.LoadAsync(cancel);

@@ -3,7 +3,7 @@ using Sheaf.Files;
 using Sheaf.Configuration;
 using Sheaf.Ingesting;
 using Sheaf.Kafka;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 using Sheaf.Segments;
 using Sheaf.Spans;
 using Sheaf.Tests.Commands;

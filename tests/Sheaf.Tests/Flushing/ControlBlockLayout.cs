@@ -15,8 +15,8 @@ public sealed class ControlBlockLayout : IDisposable
 {
     private const int Workers = 2, Shards = 3;
     private const int Worker1 = 16 + 16;
-    private const int Shard2 = 16 + (Workers * 16) + (2 * 32);
-    private const int Accounted1 = 16 + (Workers * 16) + (Shards * 32) + (2 * AccountedCells.Capacity);
+    private const int Shard2 = 16 + (Workers * 16) + (2 * 48);
+    private const int Accounted1 = 16 + (Workers * 16) + (Shards * 48) + (2 * AccountedCells.Capacity);
 
     private readonly ControlBlock _block = ControlBlock.CreateShared(Workers, Shards);
     private readonly TempFolder _folder = new();
@@ -30,8 +30,8 @@ public sealed class ControlBlockLayout : IDisposable
     [Fact]
     public void The_head_says_what_it_is()
     {
-        Assert.Equal(16 + (Workers * 16) + (Shards * 32) + (Workers * 65_536), Cells().Length);
-        Assert.Equal([0x53_48_45_41_46_00_00_03, Workers, Shards], Cells()[..3]);
+        Assert.Equal(16 + (Workers * 16) + (Shards * 48) + (Workers * 65_536), Cells().Length);
+        Assert.Equal([0x53_48_45_41_46_00_00_04, Workers, Shards], Cells()[..3]);
     }
 
     [Fact]
@@ -50,6 +50,7 @@ public sealed class ControlBlockLayout : IDisposable
         worker.Phase = WorkerPhase.Ended;
         worker.HealthySince = 203;
         worker.BackpressureSince = 204;
+        worker.BufferLoad = 0.75;
         _block.Accounted(1).Put(0, new UInt128(300, 301));
         _block.Accounted(1).Put(AccountedCells.Capacity - 1, new UInt128(302, 303));
         _block.Accounted(1).Publish(205);
@@ -72,12 +73,20 @@ public sealed class ControlBlockLayout : IDisposable
         shard.StoredThrough = 420;
         shard.Assignment = 421;
         shard.LeaptMs = 422;
+        shard.RestoresWanted = 423;
+        shard.ReadThrough = 432;
+        shard.BufferedTraces = 433;
+        shard.BufferedBytes = 434;
+        shard.EarliestDeadlineMs = 435;
+        shard.RestoredJournals = 436;
+        shard.ResendsWanted = 437;
 
         long[] cells = Cells();
         Assert.Equal([103, 104, 1, 106, 107, 108], cells[3..9]);
-        Assert.Equal([2, 201, 7, 203, 204, 205], cells[Worker1..(Worker1 + 6)]);
+        Assert.Equal([2, 201, 7, 203, 204, 205, BitConverter.DoubleToInt64Bits(0.75)], cells[Worker1..(Worker1 + 7)]);
         Assert.Equal([400, .. Enumerable.Range(401, 5).Select(n => (long)n), .. Enumerable.Range(406, 10).Select(n => (long)n)], cells[Shard2..(Shard2 + 16)]);
-        Assert.Equal([416, 1, 418, 419, 420, 421, 422], cells[(Shard2 + 16)..(Shard2 + 23)]);
+        Assert.Equal([416, 1, 418, 419, 420, 421, 422, 423], cells[(Shard2 + 16)..(Shard2 + 24)]);
+        Assert.Equal([432, 433, 434, 435, 436, 437], cells[(Shard2 + 32)..(Shard2 + 38)]);
         Assert.Equal([300, 301], cells[Accounted1..(Accounted1 + 2)]);
         Assert.Equal([302, 303], cells[^2..]);
         Assert.Equal(5, (int)Enum.GetValues<FlushReason>().Max()); // a further one would lie on RepeatedSegments

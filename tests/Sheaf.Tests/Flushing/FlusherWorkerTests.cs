@@ -221,6 +221,7 @@ public class FlusherWorkerTests
                 (FaultPoint.BeforeProduce, WorkerPhase.Assembling, TimeSpan.Zero),
                 (FaultPoint.AfterProduceBeforeRemove, WorkerPhase.Producing, TimeSpan.Zero),
                 (FaultPoint.AfterRemove, WorkerPhase.Removing, TimeSpan.Zero),
+                (FaultPoint.AfterSettle, WorkerPhase.Removing, TimeSpan.FromSeconds(1)),
             ],
             steps);
     }

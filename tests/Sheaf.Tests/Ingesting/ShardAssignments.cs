@@ -428,6 +428,10 @@ public sealed class ShardAssignments : IAsyncDisposable
 
         public ValueTask RemoveAsync(ClaimBatch batch, Range traces, CancellationToken cancel) => throw new NotSupportedException();
 
+        public ValueTask<bool> SettleAsync(bool now, CancellationToken cancel) => inner.SettleAsync(now, cancel);
+
+        public ValueTask LetGoAsync(ShardId shard, bool settles, CancellationToken cancel) => inner.LetGoAsync(shard, settles, cancel);
+
         public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => throw new NotSupportedException();
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();

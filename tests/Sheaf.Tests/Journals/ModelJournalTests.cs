@@ -3,10 +3,12 @@ using Sheaf.TestKit.Journals;
 
 namespace Sheaf.Tests.Journals;
 
-/// <summary>The model that journals are compared with keeps the contract itself.</summary>
-public sealed class ModelJournalTests : JournalContract
+/// <summary>The model keeps the contract that it is the measure of.</summary>
+public sealed class ModelJournalTests : JournalContract, IAsyncDisposable
 {
     private readonly ModelJournal _journal = new(Origin);
+
+    public ValueTask DisposeAsync() => _journal.DisposeAsync();
 
     protected override ValueTask<IJournal> OpenAsync() => new(_journal);
 }

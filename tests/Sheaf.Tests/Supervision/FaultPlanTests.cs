@@ -17,7 +17,7 @@ public class FaultPlanTests
     public void Nothing_is_armed_by_nothing(string? text) => Assert.False(FaultPlan.Parse(text).IsArmed);
 
     [Theory]
-    [InlineData("Claim=kill@1", "there is no fault point 'Claim'; there are AfterRecords, ")]
+    [InlineData("Claim=kill@1", "there is no fault point 'Claim'; there are AfterAppend, ")]
     [InlineData("1=kill@1", "there is no fault point '1'")]
     [InlineData("AfterClaim=explode@1", "there is no action 'explode'; there are kill, stop, exit, throw")]
     [InlineData("AfterClaim=kill", "is not of the form")]

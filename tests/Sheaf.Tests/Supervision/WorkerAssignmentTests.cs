@@ -14,7 +14,7 @@ public class WorkerAssignmentTests
         Worker = 3,
         Shards = [3, 7],
         Rules = new SegmentRules(1, 2, 3, 4),
-        Buffer = new BufferAddress("redis://:p%40ss\n\"@host:6379/0", 7, 60, 3),
+        Buffer = new BufferAddress("redis://:p%40ss\n\"@host:6379/0") { SliceId = 7, TtlSeconds = 60, CompressionLevel = 3, MaxBytes = 77, Source = "spans.jsonl" },
         Output = "/tmp/ou t.jsonl",
         WithHeaders = true,
         ProduceBytes = 5,
@@ -35,7 +35,7 @@ public class WorkerAssignmentTests
     [Fact]
     public void The_words_on_the_line_are_frozen() => Assert.Equal(
         """{"control_block":"/proc/1/fd/2","worker":3,"shards":[3,7],"rules":{"timeout_ms":1,"root_timeout_ms":2,"max_segment_age_ms":3,"max_segment_bytes":4}"""
-        + ""","buffer":{"address":"redis://:p%40ss\n\u0022@host:6379/0","slice_id":7,"ttl_seconds":60,"compression_level":3},"output":"/tmp/ou t.jsonl","with_headers":"""
+        + ""","buffer":{"address":"redis://:p%40ss\n\u0022@host:6379/0","slice_id":7,"ttl_seconds":60,"compression_level":3,"max_bytes":77,"source":"spans.jsonl","format":"X"},"output":"/tmp/ou t.jsonl","with_headers":"""
         + """true,"produce_bytes":5,"fault_points":"AfterClaim=kill@1*","fault_seed":-6}""",
         Encoding.UTF8.GetString(Full.ToJson()));
 

@@ -11,7 +11,9 @@ namespace Sheaf.Buffering.Memory;
 /// <remarks>Durable by replay only: what is buffered when the process ends has to be read from the source again (<see cref="TakeProgress"/>).</remarks>
 public sealed class MemoryBuffer
 {
-    private readonly MemoryShard[] _shards;
+    private readonly MemoryShard?[] _shards; // made when they are first needed: a worker has few of a topic's many
+    private readonly SegmentRules _rules;
+    private readonly bool _keepsProgress;
 
     /// <param name="shardCount">Shards 0 to this, exclusive. At least 1.</param>
     /// <param name="maxBytes">What counts as full (<c>max-buffer-bytes</c>), over all shards. At least 1.</param>
@@ -22,8 +24,9 @@ public sealed class MemoryBuffer
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         MaxBytes = maxBytes;
-        _shards = new MemoryShard[shardCount];
-        for (int s = 0; s < shardCount; s++) _shards[s] = new MemoryShard(new ShardId(s), rules, keepsProgress);
+        _rules = rules;
+        _keepsProgress = keepsProgress;
+        _shards = new MemoryShard?[shardCount];
     }
 
     public int ShardCount => _shards.Length;
@@ -37,7 +40,7 @@ public sealed class MemoryBuffer
         get
         {
             long sum = 0;
-            foreach (MemoryShard shard in _shards) sum += shard.UsedBytes;
+            foreach (MemoryShard? shard in _shards) sum += shard?.UsedBytes ?? 0;
             return sum;
         }
     }
@@ -48,7 +51,7 @@ public sealed class MemoryBuffer
         get
         {
             long sum = 0;
-            foreach (MemoryShard shard in _shards) sum += shard.AllocatedBytes;
+            foreach (MemoryShard? shard in _shards) sum += shard?.AllocatedBytes ?? 0;
             return sum;
         }
     }
@@ -73,6 +76,17 @@ public sealed class MemoryBuffer
     /// </summary>
     public void AcknowledgeProgress(ProgressSnapshot snapshot) => Shard(snapshot.Shard).AcknowledgeProgress(snapshot);
 
+    /// <summary>Nothing of a shard's progress is kept elsewhere any more: the next snapshot has all of it.</summary>
+    public void ForgetAcknowledged(ShardId shard) => Shard(shard).ForgetAcknowledged();
+
+    /// <summary>How many spans of these source offsets wait.</summary>
+    /// <param name="after">Exclusive.</param>
+    /// <param name="through">Inclusive.</param>
+    public long CountWaiting(ShardId shard, long after, long through) => Shard(shard).CountWaiting(after, through);
+
+    /// <summary>Whether the span with this source offset waits.</summary>
+    public bool IsWaiting(ShardId shard, long offset) => Shard(shard).CountWaiting(offset - 1, offset) > 0;
+
     /// <summary>Forgets what is buffered for a shard: somebody else reads it again. After its appender and its claimer have let go of it.</summary>
     public void Drop(ShardId shard) => Shard(shard).Drop();
 
@@ -83,6 +97,9 @@ public sealed class MemoryBuffer
     {
         if ((uint)shard.Value >= (uint)_shards.Length)
             throw new ArgumentOutOfRangeException(nameof(shard), shard, string.Create(CultureInfo.InvariantCulture, $"The buffer has shards 0 to {_shards.Length - 1}."));
-        return _shards[shard.Value];
+        ref MemoryShard? place = ref _shards[shard.Value];
+        if (Volatile.Read(ref place) is { } known) return known;
+        var made = new MemoryShard(shard, _rules, _keepsProgress);
+        return Interlocked.CompareExchange(ref place, made, null) ?? made;
     }
 }

@@ -76,7 +76,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
         }
     }
 
-    /// <inheritdoc cref="ISpanBuffer.ClaimAsync"/>
+    /// <inheritdoc cref="ISpanClaimer.ClaimAsync"/>
     public void Claim(long epoch, long beforeMs, int maxTraces, ClaimBatch into)
     {
         into.Reset(id);
@@ -93,7 +93,7 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
         }
     }
 
-    /// <inheritdoc cref="ISpanBuffer.RemoveAsync"/>
+    /// <inheritdoc cref="ISpanClaimer.RemoveAsync"/>
     public void Remove(long epoch, ClaimBatch batch, Range traces)
     {
         lock (_gate)
@@ -158,6 +158,18 @@ internal sealed class MemoryShard(ShardId id, SegmentRules rules, bool keepsProg
     public void AcknowledgeProgress(ProgressSnapshot snapshot)
     {
         lock (_gate) Progress.Acknowledge(snapshot);
+    }
+
+    /// <inheritdoc cref="ShardProgress.ForgetAcknowledged"/>
+    public void ForgetAcknowledged()
+    {
+        lock (_gate) Progress.ForgetAcknowledged();
+    }
+
+    /// <inheritdoc cref="MemoryBuffer.CountWaiting"/>
+    public long CountWaiting(long after, long through)
+    {
+        lock (_gate) return Progress.CountUnsettled(after + 1, through + 1);
     }
 
     /// <summary>Forgets everything, gives its memory back and refuses every earlier claimer. Not while a claimer reads payloads.</summary>

@@ -66,6 +66,12 @@ public sealed class MemorySpanBuffer : ISpanBuffer
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Nothing to do: what is removed is gone.</summary>
+    public ValueTask<bool> SettleAsync(bool now, CancellationToken cancel) => new(true);
+
+    /// <summary>Nothing to do: the shard is dropped by the buffer's owner (<see cref="MemoryBuffer.Drop"/>).</summary>
+    public ValueTask LetGoAsync(ShardId shard, bool settles, CancellationToken cancel) => ValueTask.CompletedTask;
+
     public ValueTask<BufferDepth> MeasureAsync(ShardId shard, CancellationToken cancel) => new(_buffer.Measure(shard));
 
     public ValueTask<double> LoadAsync(CancellationToken cancel) => new(_buffer.Load);

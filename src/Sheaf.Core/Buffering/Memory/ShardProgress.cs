@@ -148,6 +148,33 @@ internal sealed class ShardProgress
         _firstChunk = firstChunk;
     }
 
+    /// <summary>What was acknowledged is gone: the next snapshot has everything.</summary>
+    public void ForgetAcknowledged()
+    {
+        foreach (Chunk? chunk in _chunks)
+            if (chunk is not null) (chunk.Saved, chunk.Change) = (-1, Math.Max(chunk.Change, 1));
+        _outdated.Clear();
+        _savedReadOn = -1;
+    }
+
+    /// <summary>Offsets that were read and are not settled.</summary>
+    /// <param name="end">Exclusive.</param>
+    public long CountUnsettled(long from, long end)
+    {
+        long count = 0;
+        end = Math.Min(end, _next);
+        for (from = Math.Max(from, _low); from < end;)
+        {
+            long wordEnd = Math.Min((from / 64 * 64) + 64, end);
+            ulong range = (wordEnd - from == 64 ? ulong.MaxValue : (1UL << (int)(wordEnd - from)) - 1) << (int)(from % 64);
+            long index = (from / SettledOffsets.ChunkOffsets) - _firstChunk;
+            ulong settled = index < _chunks.Count && _chunks[(int)index] is { } chunk ? SettledOffsets.WordOf(chunk.Words, from) : 0;
+            count += BitOperations.PopCount(~settled & range);
+            from = wordEnd;
+        }
+        return count;
+    }
+
     private BatchStart StartBefore(long low)
     {
         BatchStart found = _firstBatch!.Value;

@@ -1,6 +1,5 @@
 using Sheaf.Journals;
-using Sheaf.Redis.Journal;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 using Sheaf.TestKit.Journals;
 using Sheaf.TestKit.Redis;
 

@@ -1,4 +1,4 @@
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 using Sheaf.SystemTests.Processes;
 using Sheaf.TestKit.Redis;
 
@@ -9,7 +9,7 @@ public sealed class LeftoverKeys : RedisRunTest
 {
     [Theory]
     [InlineData(null, "sheaf:{")]
-    [InlineData("7", "sheaf:7:{")]
+    [InlineData("7", "sheaf:{7:")]
     public async Task In_a_run_every_key_has_a_time_to_live_and_the_prefix_of_the_slice(string? slice, string prefix)
     {
         await using RedisServer server = await RedisServer.StartAsync();
@@ -18,12 +18,12 @@ public sealed class LeftoverKeys : RedisRunTest
         await using SheafProcess sheaf = StartFed(server.Uri, null, ["--redis-ttl", "1000", .. words]);
         ReadOnlyMemory<byte> rest = await FeedHalfAsync(sheaf, load);
         int looked = 0;
-        await using (RedisClient client = await ConnectAsync(server))
+        await using (TestRedis client = await ConnectAsync(server))
         {
             foreach (string key in await KeysAsync(server))
             {
                 Assert.StartsWith(prefix, key, StringComparison.Ordinal);
-                long seconds = (await client.AskAsync("TTL", key)).Integer;
+                long seconds = (await client.AskAsync("TTL", key)).Number;
                 if (seconds == -2) continue; // it has just gone
                 Assert.InRange(seconds, 1, 1000);
                 looked++;
@@ -35,7 +35,7 @@ public sealed class LeftoverKeys : RedisRunTest
     }
 
     [Fact]
-    public async Task A_run_whose_input_breaks_off_flushes_what_it_has_and_leaves_the_marks_alone()
+    public async Task A_run_whose_input_breaks_off_flushes_what_it_has_and_leaves_how_far_it_is_stored()
     {
         await using RedisServer server = await RedisServer.StartAsync();
         SharedLoad load = await SharedLoad.GetAsync();
@@ -48,7 +48,7 @@ public sealed class LeftoverKeys : RedisRunTest
             run.AssertEnded(1);
             Assert.Equal(0, run.Count("buffered"));
         }
-        IEnumerable<string> marks = Enumerable.Range(0, 5).SelectMany(shard => (string[])[$"sheaf:{{{shard}}}:epoch", $"sheaf:{{{shard}}}:stored"]);
+        IEnumerable<string> marks = Enumerable.Range(0, 5).SelectMany(shard => (string[])[$"sheaf:{{{shard}}}:state"]);
         Assert.Equal(marks.Order(StringComparer.Ordinal), await KeysAsync(server));
 
         // What has closed since the input ended is out already, and does not come again.
@@ -74,8 +74,8 @@ public sealed class LeftoverKeys : RedisRunTest
         Assert.Equal(0, load.AssertSame(PathOf("out.jsonl")));
         string[] keys = await KeysAsync(server);
         Assert.Contains("sheaf:somebody", keys);
-        Assert.Contains("sheaf:2:{0}:stored", keys);
-        Assert.DoesNotContain(keys, key => key.StartsWith("sheaf:1:", StringComparison.Ordinal));
+        Assert.Contains("sheaf:{2:0}:state", keys);
+        Assert.DoesNotContain(keys, key => key.StartsWith("sheaf:{1:", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class LeftoverKeys : RedisRunTest
     [Theory]
     [InlineData("-1", "3")]
     [InlineData("3", "-1")]
-    public async Task Records_that_were_written_plain_and_compressed_are_read_side_by_side(string before, string after)
+    public async Task Entries_that_were_written_plain_and_compressed_are_read_side_by_side(string before, string after)
     {
         await using RedisServer server = await RedisServer.StartAsync();
         SharedLoad load = await SharedLoad.GetAsync();

@@ -17,8 +17,8 @@ public sealed class RandomKills(ITestOutputHelper said) : RedisRunTest
 
     /// <summary>Rare enough that a life gets somewhere, and below ten for a worker in the mean, since more end the run by design.</summary>
     private const string Faults =
-        "AfterClaim=kill~0.01,BeforeProduce=kill~0.01,AfterProduceBeforeRemove=kill~0.02,AfterRecordsRemoved=kill~0.02,AfterRemove=kill~0.01,"
-        + "AfterRecords=kill~0.001,AfterAppend=kill~0.001,AfterClock=kill~0.001";
+        "AfterClaim=kill~0.01,BeforeProduce=kill~0.01,AfterProduceBeforeRemove=kill~0.02,AfterRemove=kill~0.02,AfterSettle=kill~0.02,"
+        + "AfterAppend=kill~0.001,AfterClock=kill~0.001";
 
     private readonly TempFolder _loads = new();
 
@@ -124,7 +124,7 @@ public sealed class RandomKills(ITestOutputHelper said) : RedisRunTest
     }
 
     private static int? Number(string variable) =>
-        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number : null;
+        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.Number, CultureInfo.InvariantCulture, out int number) ? number : null;
 
     private sealed class Tally
     {

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 using Sheaf.SystemTests.Processes;
 using Sheaf.Telemetry;
 using Sheaf.TestKit;
@@ -13,9 +13,6 @@ public abstract class RedisRunTest : ProcessTest
 {
     private protected const string Resume = "--resume";
     private protected const string Discard = "--discard";
-
-    /// <summary>Part of what is said when Redis has lost something.</summary>
-    private protected const string Gone = "is gone, or a part of it";
 
     /// <summary>A server that loses nothing when it is killed: what it has answered is in its file. (Where the machine fails too, it takes <c>appendfsync always</c>.)</summary>
     private protected static string[] Durable { get; } = ["appendonly yes", "appendfsync no"];
@@ -117,28 +114,28 @@ public abstract class RedisRunTest : ProcessTest
 
     private protected static int RestartsSaid(string error) => Logged.Count(error, EventIds.WorkerRestarted);
 
-    private protected static async Task<RedisClient> ConnectAsync(RedisServer server) => await RedisClient.ConnectAsync(server.Address, new RedisClientOptions(), default);
+    private protected static async Task<TestRedis> ConnectAsync(RedisServer server) => await TestRedis.ConnectAsync(server.Address);
 
     /// <summary>Every key of the server.</summary>
     internal static async Task<string[]> KeysAsync(RedisServer server)
     {
-        await using RedisClient client = await ConnectAsync(server);
-        RespReply keys = await client.AskAsync("KEYS", "*");
+        await using TestRedis client = await ConnectAsync(server);
+        TestReply keys = await client.AskAsync("KEYS", "*");
         var names = new List<string>();
-        foreach (RespReply key in keys.Children) names.Add(Encoding.UTF8.GetString(key.Bytes));
+        foreach (TestReply key in keys.Children) names.Add(Encoding.UTF8.GetString(key.Bytes));
         names.Sort(StringComparer.Ordinal);
         return [.. names];
     }
 
     private protected static async Task<long> NumberAsync(RedisServer server, params string[] words)
     {
-        await using RedisClient client = await ConnectAsync(server);
-        return (await client.AskAsync(words)).Integer;
+        await using TestRedis client = await ConnectAsync(server);
+        return (await client.AskAsync(words)).Number;
     }
 
     private protected static async Task<string> TextAsync(RedisServer server, params string[] words)
     {
-        await using RedisClient client = await ConnectAsync(server);
+        await using TestRedis client = await ConnectAsync(server);
         return (await client.AskAsync(words)).Text();
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Sheaf.Redis.Resp;
+using Sheaf.Redis;
 using Sheaf.SystemTests.Processes;
 using Sheaf.TestKit.Redis;
 
@@ -34,7 +34,7 @@ public sealed class RefusedServers : RedisRunTest
 
     [Theory]
     [InlineData("~sheaf:* +@all -@scripting")]
-    [InlineData("~sheaf:* +@all -hkeys")]
+    [InlineData("~sheaf:* +@all -xrange")]
     [InlineData("~sheaf:* +@all -info")]
     [InlineData("~ours:* +@all")]
     public async Task One_that_does_not_let_the_user_do_what_is_needed(string rules)
@@ -45,7 +45,7 @@ public sealed class RefusedServers : RedisRunTest
         // Done as it says, it is mended.
         string line = error[error.IndexOf("ACL SETUSER", StringComparison.Ordinal)..].Split('\n')[0];
         var admin = new UriBuilder(server.Uri) { UserName = "", Password = "" };
-        await using (RedisClient client = await RedisClient.ConnectAsync(RedisServer.Parse(admin.Uri.ToString()), new RedisClientOptions(), default))
+        await using (TestRedis client = await TestRedis.ConnectAsync(RedisServer.Parse(admin.Uri.ToString())))
             Assert.Equal("OK", (await client.AskAsync(line.Trim().Replace("NAME", "app", StringComparison.Ordinal).Split(' '))).Text());
         (await RunSampleAsync(server.Uri)).AssertEnded(0);
     }
@@ -53,8 +53,8 @@ public sealed class RefusedServers : RedisRunTest
     [Fact]
     public async Task One_that_lacks_a_command()
     {
-        await using RedisServer server = await RedisServer.StartAsync("rename-command HKEYS nothing");
-        await AssertRefusedAsync(server.Uri, 2, "HKEYS was refused", "undo its renaming");
+        await using RedisServer server = await RedisServer.StartAsync("rename-command XRANGE nothing");
+        await AssertRefusedAsync(server.Uri, 2, "XRANGE was refused", "undo its renaming");
     }
 
     [Theory]
@@ -64,7 +64,6 @@ public sealed class RefusedServers : RedisRunTest
     {
         await using RedisServer server = await RedisServer.StartAsync("maxmemory 100mb", $"maxmemory-policy {policy}");
         string error = await AssertRefusedAsync(server.Uri, 2, $"maxmemory-policy {policy}", "redis-cli CONFIG SET maxmemory-policy noeviction");
-        Assert.Contains("silently", error, StringComparison.Ordinal);
         await TextAsync(server, "CONFIG", "SET", "maxmemory-policy", "noeviction");
         (await RunSampleAsync(server.Uri)).AssertEnded(0);
     }
