@@ -42,7 +42,6 @@ public sealed partial class GuidedRights : IDisposable
 }
 
 /// <summary>Brokers that ask who one is, and what one may.</summary>
-[Collection("Kafka")]
 public sealed class Security(GuidedRights rights) : IClassFixture<GuidedRights>
 {
     private const string Wrong = "not-the-password", Scram = "SCRAM-SHA-512";

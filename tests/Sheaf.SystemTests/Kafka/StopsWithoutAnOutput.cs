@@ -5,7 +5,7 @@ using Sheaf.TestKit.Kafka;
 namespace Sheaf.SystemTests.Kafka;
 
 /// <summary>SIGTERM while the output is away: the stop ends by its deadline, every span is accounted for, and it is no success.</summary>
-public sealed class StopsWithoutAnOutput(KafkaBroker broker) : KafkaTest(broker)
+public sealed class StopsWithoutAnOutput(OwnBroker own) : KafkaTest(own.Broker), IClassFixture<OwnBroker>
 {
     private const int Count = 30;
 
