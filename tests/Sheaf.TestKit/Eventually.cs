@@ -19,7 +19,7 @@ public static class Eventually
             Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"Waited in vain for {what}. {state?.Invoke()}");
             nudge?.Invoke();
             if (look < 200) await Task.Yield();
-            else await Task.Delay(1);
+            else await Task.Delay(look < 400 ? 1 : 10);
         }
     }
 

@@ -10,29 +10,42 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>Brokers that go away and come back: what waits goes on, and what is told of it.</summary>
 public sealed class BrokersAway(OwnBroker own) : KafkaTest(own.Broker), IClassFixture<OwnBroker>
 {
-    [HaltingBrokerTheory]
-    [RealBrokerData("a broker of it that was away is back too late for the patience of this test", true, "at-least-once")]
-    [RealBrokerData("a broker of it that was away is back too late for the patience of this test", false, "at-least-once")]
-    [RealBrokerData(ShowsAborted, false, "exactly-once")]
-    public async Task A_broker_that_goes_away_and_comes_back_only_delays(bool withRedis, string delivery)
+    [HaltingBrokerFact("a broker of it that was away is back too late for the patience of this test")]
+    public async Task A_broker_that_goes_away_and_comes_back_only_delays()
     {
         const int Traces = 200;
-        await using KafkaRun run = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis);
-        SheafProcess instance = run.Start("--delivery", delivery);
-        await KafkaRun.AssignedAsync(instance, 2);
-        await run.ProduceAsync(KafkaRun.Traces(0, Traces));
-        await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), second: 300);
-        await run.ReadAsync(Traces);
+        // One outage is enough for all of them.
+        await using KafkaRun inRedis = await KafkaRun.CreateAsync(Broker, partitions: 2, withRedis: true);
+        await using KafkaRun inMemory = await KafkaRun.CreateAsync(Broker, partitions: 2);
+        await using KafkaRun exactlyOnce = await KafkaRun.CreateAsync(Broker, partitions: 2);
+        SheafProcess[] instances =
+            await Task.WhenAll(BeginAsync(inRedis), BeginAsync(inMemory), BeginAsync(exactlyOnce, "--delivery", "exactly-once"));
         Broker.Halt();
-        await Task.Delay(1500);
+        foreach (SheafProcess instance in instances) await KafkaRun.LoggedAsync(instance, EventIds.KafkaAway);
         Broker.Restart();
-        await run.LetTimePassAsync();
-        await run.ReadAsync(2 * 5 * Traces);
-        Ended ended = await KafkaRun.StopAsync(instance);
-        ended.AssertEnded(0);
-        RunVerifier verified = await run.VerifyAsync();
-        KafkaRun.AssertRight(verified);
-        if (delivery == "exactly-once") Assert.Equal(0, verified.Repeats);
+        RunVerifier[] verified =
+            await Task.WhenAll(EndAsync(inRedis, instances[0]), EndAsync(inMemory, instances[1]), EndAsync(exactlyOnce, instances[2]));
+        Assert.Equal(0, verified[2].Repeats);
+
+        static async Task<SheafProcess> BeginAsync(KafkaRun run, params string[] words)
+        {
+            SheafProcess instance = run.Start(words);
+            await KafkaRun.AssignedAsync(instance, 2);
+            await run.ProduceAsync(KafkaRun.Traces(0, Traces));
+            await run.ProduceAsync(KafkaRun.Traces(Traces, Traces), second: 300);
+            await run.ReadAsync(Traces);
+            return instance;
+        }
+
+        static async Task<RunVerifier> EndAsync(KafkaRun run, SheafProcess instance)
+        {
+            await run.LetTimePassAsync();
+            await run.ReadAsync(2 * 5 * Traces);
+            await KafkaRun.StopAsync(instance);
+            RunVerifier verified = await run.VerifyAsync();
+            KafkaRun.AssertRight(verified);
+            return verified;
+        }
     }
 
     [HaltingBrokerFact]

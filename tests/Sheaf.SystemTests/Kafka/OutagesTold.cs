@@ -8,21 +8,6 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>What an instance says while Kafka keeps it waiting: the cause, once when it begins and once when it is over.</summary>
 public sealed class OutagesTold(KafkaBroker broker) : KafkaTest(broker)
 {
-    [BrokerClusterFact]
-    public async Task Too_few_in_sync_replicas_at_the_output_are_told_as_the_cause()
-    {
-        const int Brokers = 3;
-        using KafkaBroker cluster = KafkaBroker.StartCluster(Brokers);
-        await using KafkaRun run = KafkaRun.CreateWithOutput(cluster, ("min.insync.replicas", "3"));
-        SheafProcess instance = run.Start("--shutdown-timeout", "2");
-        await KafkaRun.AssignedAsync(instance);
-        cluster.Halt(Brokers);
-        await run.ProduceAsync(KafkaRun.Traces(0, 10));
-        await run.LetTimePassAsync();
-        await instance.WaitForErrorAsync(error => error.Split('\n').Any(
-            line => line.Contains($" {EventIds.KafkaAway}: ", StringComparison.Ordinal) && line.Contains("min.insync.replicas is 3", StringComparison.Ordinal)));
-    }
-
     [RealBrokerFact("it deals out partitions in any way")]
     public async Task Members_of_a_group_that_share_no_assignor_end_the_run()
     {
