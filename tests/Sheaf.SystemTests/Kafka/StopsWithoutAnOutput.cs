@@ -11,7 +11,7 @@ public sealed class StopsWithoutAnOutput(OwnBroker own) : KafkaTest(own.Broker),
     private const int Count = 30;
 
     /// <summary>Makes a batch wait in the client, so that a worker is certainly in the middle of producing when the output goes.</summary>
-    private static readonly string[] s_slowOutput = ["--kafka-config", "linger.ms=120000", "--backpressure-seconds", "1", "--shutdown-timeout", "10"];
+    private static readonly string[] s_slowOutput = ["--kafka-config", "linger.ms=25000", "--backpressure-seconds", "1", "--shutdown-timeout", "10"];
 
     public enum Away
     {
