@@ -19,8 +19,8 @@ switch (args)
         return 0;
 
     // Makes and ends clients of Kafka, and tells what they left behind.
-    case ["kafka-clients", var brokers, var topic, var group]:
-        await TestClients.RunAsync(brokers, topic, group);
+    case ["kafka-clients", var what, var brokers, var topic, var group]:
+        await TestClients.RunAsync(what, brokers, topic, group);
         return 0;
 
     default:

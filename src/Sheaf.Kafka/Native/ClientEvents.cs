@@ -137,7 +137,8 @@ internal sealed unsafe class ClientEvents(ILogger? log)
     private static void OnRebalance(nint client, int code, TopicPartitionList* partitions, nint opaque)
     {
         ClientEvents events = Of(opaque);
-        bool cooperative = LibRdKafka.rd_kafka_rebalance_protocol(client)[0] == (byte)'C';
+        byte* protocol = LibRdKafka.rd_kafka_rebalance_protocol(client);
+        bool cooperative = protocol is not null && protocol[0] == (byte)'C';
         RebalanceKind kind = code == ErrorCodes.AssignPartitions ? RebalanceKind.Assigned
             : LibRdKafka.rd_kafka_assignment_lost(client) != 0 ? RebalanceKind.Lost
             : RebalanceKind.Revoked;

@@ -208,7 +208,7 @@ internal static unsafe partial class LibRdKafka
     [LibraryImport(Name)]
     public static partial int rd_kafka_assignment_lost(nint client);
 
-    /// <summary>A static text: NONE, EAGER or COOPERATIVE.</summary>
+    /// <summary>A static text: NONE, EAGER or COOPERATIVE; null while the client leaves its group.</summary>
     [LibraryImport(Name)]
     public static partial byte* rd_kafka_rebalance_protocol(nint client);
 

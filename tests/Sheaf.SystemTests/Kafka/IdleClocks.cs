@@ -9,31 +9,6 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>The clock of a partition in which nothing comes, and timestamps that jump.</summary>
 public sealed class IdleClocks(KafkaBroker broker) : KafkaTest(broker)
 {
-    [HaltingBrokerFact]
-    public async Task While_no_broker_answers_the_clocks_stand_and_they_go_on_when_one_does()
-    {
-        string topic = Broker.CreateTopic();
-        using var producer = new TestProducer(Broker.Brokers, topic);
-        AssertNone(await producer.ProduceAsync(Numbers(0, 5)));
-        var options = new KafkaConsumerOptions
-        {
-            Address = new KafkaAddress(Broker.Brokers, [topic], Broker.NewName("group"), []),
-            AutoOffsetReset = AutoOffsetReset.Earliest,
-        };
-        KafkaInput input = await KafkaInput.OpenAsync(options, TimeSpan.FromSeconds(30), null, TimeProvider.System, default);
-        await using var source = new KafkaSpanSource(input, new KafkaSourceOptions(10, TimeSpan.Zero, TimeSpan.Zero), null, TimeProvider.System);
-        var owner = new IdleShards(1);
-        source.Start(owner);
-        await Eventually.TrueAsync(() => owner.IdleMs(0) > 500, "a partition that is idle");
-        Broker.Halt();
-        await Task.Delay(1000); // what was answered before is still told
-        long stands = owner.IdleMs(0);
-        await Task.Delay(2000); // the time in which nothing may happen
-        Assert.Equal(stands, owner.IdleMs(0));
-        Broker.Restart();
-        await Eventually.TrueAsync(() => owner.IdleMs(0) > stands + 3000, "the time of the outage, which counts after all: nothing has come in it");
-    }
-
     [Fact]
     public async Task An_instance_that_has_slept_reads_what_came_meanwhile_before_its_clock_goes_on()
     {

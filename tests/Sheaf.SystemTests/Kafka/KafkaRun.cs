@@ -87,7 +87,7 @@ internal sealed class KafkaRun : IAsyncDisposable
             "process-spans", "--summary", "json", "--input", input,
             "--max-batch-time-ms", "50", "--flusher-processes", "2",
         ];
-        if (!words.Contains("--shutdown-timeout")) all.AddRange(["--shutdown-timeout", "20"]);
+        if (!words.Contains("--shutdown-timeout")) all.AddRange(["--shutdown-timeout", "60"]);
         if (!Variables.ContainsKey("SHEAF_KAFKA_CONFIG")) all.AddRange(["--kafka-config", "fetch.wait.max.ms=50"]);
         if (!words.Contains("--log-level")) all.AddRange(["--log-level", "information"]);
         if (!words.Contains("--output")) all.AddRange(["--output", $"kafka://{_broker.Brokers}/{Output}"]);
@@ -155,11 +155,13 @@ internal sealed class KafkaRun : IAsyncDisposable
     public Task ReadAsync(long spans) => Eventually.TrueAsync(
         () => SpansOut >= spans, $"{spans} spans in the output", Look, () => $"It has {SpansOut}; instances:\n{string.Join("\n", _instances.Select(i => i.Error))}");
 
-    /// <summary>Reads the output to its end.</summary>
-    public async Task ReadToEndAsync()
+    /// <summary>Reads the output once more, from its beginning to its end.</summary>
+    public Task ReadToEndAsync()
     {
-        long begun = TimeProvider.System.GetTimestamp();
-        await Eventually.TrueAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(1), "a second", Look);
+        _reader?.Dispose();
+        _reader = null;
+        _readUpTo = 0;
+        return Eventually.TrueAsync(() => _reader?.Ends.Count == OutputPartitions, "the end of the output", Look);
     }
 
     /// <summary>Ends an instance as an orchestrator does.</summary>

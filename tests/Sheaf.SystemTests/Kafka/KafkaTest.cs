@@ -4,13 +4,18 @@ using Sheaf.TestKit.Kafka;
 
 namespace Sheaf.SystemTests.Kafka;
 
-/// <summary>Tests that share one broker; they run one after the other.</summary>
-[CollectionDefinition("Kafka")]
-public sealed class SharedBroker : ICollectionFixture<KafkaBroker>;
+/// <summary>A broker for the tests of one class, which stop it.</summary>
+public sealed class OwnBroker : IDisposable
+{
+    public KafkaBroker Broker { get; } = KafkaBroker.StartOwn();
 
-/// <summary>What the tests with a broker need.</summary>
-[Collection("Kafka")]
-public abstract class KafkaTest(KafkaBroker broker)
+    public void Dispose() => Broker.Dispose();
+}
+
+/// <summary>
+/// What the tests with a broker need. All classes talk to one broker at the same time; a class whose tests stop it has an <see cref="OwnBroker"/>.
+/// </summary>
+public abstract class KafkaTest(KafkaBroker broker) : IClassFixture<KafkaBroker>
 {
     /// <summary>What the mock cluster lacks for transactions.</summary>
     private protected const string ShowsAborted = "its topics show aborted messages", ForgetsOffsets = "it forgets the offsets that a transaction commits";

@@ -8,47 +8,6 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>What an instance says while Kafka keeps it waiting: the cause, once when it begins and once when it is over.</summary>
 public sealed class OutagesTold(KafkaBroker broker) : KafkaTest(broker)
 {
-    [HaltingBrokerFact]
-    public async Task Brokers_that_are_away_are_told_of_once_and_so_is_their_return()
-    {
-        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
-        SheafProcess instance = run.Start();
-        await KafkaRun.AssignedAsync(instance);
-        await run.ProduceAsync(KafkaRun.Traces(0, 10));
-        Broker.Halt();
-        try
-        {
-            await KafkaRun.LoggedAsync(instance, EventIds.KafkaAway);
-        }
-        finally
-        {
-            Broker.Restart();
-        }
-        await KafkaRun.LoggedAsync(instance, EventIds.KafkaBack);
-        await run.LetTimePassAsync();
-        await run.ReadAsync(50);
-        Ended ended = await KafkaRun.StopAsync(instance);
-        string[] told = [.. ended.Error.Split('\n').Where(line => line.Contains(" warn ", StringComparison.Ordinal) && line.Contains("input kafka://", StringComparison.Ordinal))];
-        Assert.True(told.Length <= 1, string.Join('\n', told));
-        Assert.DoesNotContain($" {EventIds.KafkaClient}: ", ended.Error, StringComparison.Ordinal);
-        KafkaRun.AssertRight(await run.VerifyAsync());
-    }
-
-    [BrokerClusterFact]
-    public async Task Too_few_in_sync_replicas_at_the_output_are_told_as_the_cause()
-    {
-        const int Brokers = 3;
-        using KafkaBroker cluster = KafkaBroker.StartCluster(Brokers);
-        await using KafkaRun run = KafkaRun.CreateWithOutput(cluster, ("min.insync.replicas", "3"));
-        SheafProcess instance = run.Start("--shutdown-timeout", "2");
-        await KafkaRun.AssignedAsync(instance);
-        cluster.Halt(Brokers);
-        await run.ProduceAsync(KafkaRun.Traces(0, 10));
-        await run.LetTimePassAsync();
-        await instance.WaitForErrorAsync(error => error.Split('\n').Any(
-            line => line.Contains($" {EventIds.KafkaAway}: ", StringComparison.Ordinal) && line.Contains("min.insync.replicas is 3", StringComparison.Ordinal)));
-    }
-
     [RealBrokerFact("it deals out partitions in any way")]
     public async Task Members_of_a_group_that_share_no_assignor_end_the_run()
     {

@@ -41,6 +41,7 @@ public sealed class RandomKills(KafkaBroker broker, ITestOutputHelper said) : Ka
         }
         await run.LetTimePassAsync();
         await run.ReadAsync((long)steps * KafkaRun.SpansPerStep);
+        foreach (SheafProcess instance in instances) await KafkaRun.AssignedAsync(instance); // whoever is about to join cannot leave in good order
         foreach (SheafProcess instance in instances) await KafkaRun.StopAsync(instance);
         RunVerifier verified = await run.VerifyAsync();
         string about = $"seed {seed}, {wanted} kills, {verified.Messages} messages, {verified.Repeats} repeats";

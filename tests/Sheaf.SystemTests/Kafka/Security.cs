@@ -42,7 +42,6 @@ public sealed partial class GuidedRights : IDisposable
 }
 
 /// <summary>Brokers that ask who one is, and what one may.</summary>
-[Collection("Kafka")]
 public sealed class Security(GuidedRights rights) : IClassFixture<GuidedRights>
 {
     private const string Wrong = "not-the-password", Scram = "SCRAM-SHA-512";
@@ -112,8 +111,8 @@ public sealed class Security(GuidedRights rights) : IClassFixture<GuidedRights>
     {
         await using KafkaRun run = await KafkaRun.CreateAsync(rights.Broker.Open);
         string letters = rights.Broker.Open.CreateTopic();
-        foreach (string topic in (string[])[run.Input, run.Output, letters])
-            rights.Broker.Allow(["--operation", "Describe", "--topic", topic, "--allow-principal", $"User:{SecuredBroker.Stranger}"]);
+        string[] topics = ["--topic", run.Input, "--topic", run.Output, "--topic", letters];
+        rights.Broker.Allow(["--operation", "Describe", .. topics, "--allow-principal", $"User:{SecuredBroker.Stranger}"]);
         Ended ended = await Start(run, "PLAIN", SecuredBroker.Stranger, SecuredBroker.Password, "--dead-letter", $"kafka:{letters}").EndAsync();
         Assert.Equal(2, ended.ExitCode);
         foreach (string right in (string[])[$"Read --topic {run.Input}", $"Read --group {run.Group}", $"Write --topic {run.Output}", $"Write --topic {letters}", "--progress-topic "])

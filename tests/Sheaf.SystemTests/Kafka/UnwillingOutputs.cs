@@ -9,26 +9,6 @@ namespace Sheaf.SystemTests.Kafka;
 /// <summary>Outputs that do not take the segments, or not now.</summary>
 public sealed class UnwillingOutputs(KafkaBroker broker) : KafkaTest(broker)
 {
-    [HaltingBrokerFact]
-    public async Task A_broker_that_is_away_makes_the_worker_wait_and_nothing_is_lost()
-    {
-        string topic = Broker.CreateTopic();
-        KafkaOutput output = await KafkaOutput.OpenAsync(OutputTo(topic), null, TimeProvider.System, default);
-        await using KafkaSegmentSink sink = output.CreateClient();
-        await sink.ProduceAsync(SegmentBatches.Numbered(0, 50, 1000), default);
-        Broker.Halt();
-        Task waiting = sink.ProduceAsync(SegmentBatches.Numbered(50, 50, 1000), default).AsTask();
-        await Task.Delay(1500);
-        Assert.False(waiting.IsCompleted);
-        Broker.Restart();
-        await waiting.WaitAsync(Eventually.Patience);
-        await sink.ProduceAsync(SegmentBatches.Numbered(100, 50, 1000), default);
-
-        IReadOnlyList<ReceivedMessage> received = await TestMember.ReadToEndAsync(Broker.Brokers, topic);
-        Assert.Equal(150, received.Count);
-        Assert.Equal(150, received.Select(m => m.Text).Distinct().Count());
-    }
-
     [Fact]
     public async Task A_worker_that_waits_for_a_broker_can_be_cancelled_and_fenced()
     {

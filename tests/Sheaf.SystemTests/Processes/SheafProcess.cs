@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Sheaf.TestKit;
 
 namespace Sheaf.SystemTests.Processes;
 
@@ -13,13 +14,10 @@ internal sealed class SheafProcess : IAsyncDisposable
     public const int HangUp = 1; // SIGHUP
     public const int Continue = 18; // SIGCONT
 
-    private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(1);
-
     private readonly Process _process;
     private readonly string _words;
     private readonly StringBuilder _error = new();
     private readonly Task _readingError;
-    private readonly CancellationTokenSource _deadline = new(MostTime);
     private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task<byte[]>? _output;
 
@@ -74,8 +72,8 @@ internal sealed class SheafProcess : IAsyncDisposable
         };
         // What tells the tests where their servers are is no option of the program's, and it would say so.
         foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("SHEAF_TEST_", StringComparison.Ordinal)).ToArray()) start.Environment.Remove(name);
-        foreach ((string name, string value) in variables)
-            start.Environment[name] = value;
+        start.Environment["DOTNET_TC_QuickJit"] = "1"; // most live for seconds: half of their work would be the compiler's
+        foreach ((string name, string value) in variables) start.Environment[name] = value;
         return new SheafProcess(Process.Start(start)!, $"{program} {string.Join(' ', words)}");
     }
 
@@ -84,8 +82,8 @@ internal sealed class SheafProcess : IAsyncDisposable
     /// <summary>The next line of standard output, instead of <see cref="BeginOutput"/>.</summary>
     public async Task<string> ReadLineAsync()
     {
-        Task<string?> line = _process.StandardOutput.ReadLineAsync(_deadline.Token).AsTask();
-        await WithinDeadlineAsync(line);
+        Task<string?> line = _process.StandardOutput.ReadLineAsync();
+        await WithinPatienceAsync(line);
         return await line ?? "";
     }
 
@@ -102,11 +100,13 @@ internal sealed class SheafProcess : IAsyncDisposable
     public async Task SignalAsync(int signal)
     {
         using Process kill = Process.Start("kill", [$"-{signal.ToString(CultureInfo.InvariantCulture)}", _process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(_deadline.Token);
+        await WithinPatienceAsync(kill.WaitForExitAsync());
     }
 
     /// <summary>Waits until this is in what it has written to standard error.</summary>
-    public async Task WaitForErrorAsync(Predicate<string> condition)
+    public Task WaitForErrorAsync(Predicate<string> condition) => WithinPatienceAsync(ErrorAsync(condition));
+
+    private async Task ErrorAsync(Predicate<string> condition)
     {
         while (true)
         {
@@ -117,7 +117,7 @@ internal sealed class SheafProcess : IAsyncDisposable
                 more = _more.Task;
             }
             if (_readingError.IsCompleted) throw new InvalidOperationException($"{_words} has ended before what was waited for:\n{Error}");
-            await WithinDeadlineAsync(more);
+            await more;
         }
     }
 
@@ -125,9 +125,9 @@ internal sealed class SheafProcess : IAsyncDisposable
     public async Task<Ended> EndAsync()
     {
         BeginOutput();
-        await WithinDeadlineAsync(_process.WaitForExitAsync());
-        await WithinDeadlineAsync(_readingError);
-        await WithinDeadlineAsync(_output!);
+        await WithinPatienceAsync(_process.WaitForExitAsync());
+        await WithinPatienceAsync(_readingError);
+        await WithinPatienceAsync(_output!);
         return new Ended(_process.ExitCode, await _output!, Error);
     }
 
@@ -139,18 +139,18 @@ internal sealed class SheafProcess : IAsyncDisposable
             await _process.WaitForExitAsync();
         }
         _process.Dispose();
-        _deadline.Dispose();
     }
 
-    private async Task WithinDeadlineAsync(Task task)
+    /// <summary>From now on, however long the process has been running.</summary>
+    private async Task WithinPatienceAsync(Task task)
     {
         try
         {
-            await task.WaitAsync(_deadline.Token);
+            await task.WaitAsync(Eventually.Patience);
         }
-        catch (OperationCanceledException) when (_deadline.IsCancellationRequested)
+        catch (TimeoutException)
         {
-            throw new TimeoutException($"{_words} has not done it within {MostTime}. Standard error:\n{Error}");
+            throw new TimeoutException($"{_words} has not done it within {Eventually.Patience}. Standard error:\n{Error}");
         }
     }
 

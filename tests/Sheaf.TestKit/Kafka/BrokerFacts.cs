@@ -39,6 +39,9 @@ public sealed class RealBrokerDataAttribute : DataAttribute
 public sealed class HaltingBrokerFactAttribute : FactAttribute
 {
     public HaltingBrokerFactAttribute() => Skip = BrokerNeeds.WhyNotHalted();
+
+    /// <param name="lacking">What the mock cluster does not do.</param>
+    public HaltingBrokerFactAttribute(string lacking) => Skip = BrokerNeeds.WhyNotHalted() ?? BrokerNeeds.WhyNotReal(lacking);
 }
 
 /// <inheritdoc cref="HaltingBrokerFactAttribute"/>

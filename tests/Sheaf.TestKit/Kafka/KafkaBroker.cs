@@ -19,50 +19,32 @@ public enum KafkaBrokerKind
 }
 
 /// <summary>
-/// The broker of the tests: the address in <c>SHEAF_TEST_KAFKA</c> (<c>mock</c>: the mock cluster, whatever else there is), else a real Apache Kafka started from the folder <c>SHEAF_TEST_KAFKA_DIR</c> or
-/// <c>shared/kafka</c> in a folder above the repository, else the mock cluster. One per test collection, whose tests run one after the other. What it
-/// has started ends with it; where this process is killed, a watcher ends it.
+/// A broker of the tests: the address in <c>SHEAF_TEST_KAFKA</c> (<c>mock</c>: the mock cluster, whatever else there is), else a real Apache
+/// Kafka started from the folder <c>SHEAF_TEST_KAFKA_DIR</c> or <c>shared/kafka</c> in a folder above the repository, else the mock cluster.
+/// The tests of all collections share one, side by side, each with topics and groups of its own; a test that stops its broker has one of its
+/// own (<see cref="StartOwn"/>). What was started ends with its object, or with this process: a watcher sees to it.
 /// </summary>
 public sealed unsafe class KafkaBroker : IDisposable
 {
-    private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan MostTime = Eventually.Patience;
+
+    /// <summary>Started by the first test that needs it, and left to the watcher at the end of this process.</summary>
+    private static readonly Lazy<KafkaBroker> Shared = new(StartShared);
+
+    private static int s_count;
 
     private readonly MockCluster? _mock;
     private readonly string _script = "";
     private readonly TempFolder? _folder;
     private readonly ClientHandle _admin;
-    private int _topics;
+    private readonly int _number = Interlocked.Increment(ref s_count);
+    private int _names;
 
+    /// <summary>The one that all tests share.</summary>
     public KafkaBroker()
     {
-        TestFunctions.EnsureLoaded();
-        Kind = ChosenKind;
-        if (Kind == KafkaBrokerKind.Given)
-        {
-            Brokers = Given!;
-        }
-        else if (Kind == KafkaBrokerKind.Started)
-        {
-            _script = FindScript()!;
-            _folder = new TempFolder();
-            StartWatcher();
-            try
-            {
-                Brokers = Run("start", _folder.Root).Trim();
-            }
-            catch
-            {
-                Stop();
-                throw;
-            }
-        }
-        else
-        {
-            _mock = new MockCluster();
-            Brokers = _mock.Brokers;
-        }
-        // The runner shows nothing of what a suite writes to the console: ./test names a file, and shows that.
-        if (Environment.GetEnvironmentVariable("SHEAF_TEST_TOLD") is { Length: > 0 } told) File.WriteAllText(told, $"Kafka: {Described}, librdkafka {KafkaLibrary.Version}\n");
+        KafkaBroker shared = Shared.Value;
+        (Kind, Brokers, _mock, IsOwn) = (shared.Kind, shared.Brokers, shared._mock, false);
         _admin = AdminOf(Brokers);
     }
 
@@ -74,18 +56,34 @@ public sealed unsafe class KafkaBroker : IDisposable
         _admin = AdminOf(brokers);
     }
 
-    private KafkaBroker(int brokers)
+    private KafkaBroker(KafkaBrokerKind kind, int brokers)
     {
-        Kind = KafkaBrokerKind.Started;
-        _script = FindScript()!;
-        _folder = new TempFolder();
-        StartWatcher();
-        Brokers = Run("start", _folder.Root, "-b", brokers.ToString(CultureInfo.InvariantCulture)).Trim();
+        TestFunctions.EnsureLoaded();
+        (Kind, IsOwn) = (kind, kind != KafkaBrokerKind.Given);
+        if (kind == KafkaBrokerKind.Given)
+        {
+            Brokers = Given!;
+        }
+        else if (kind == KafkaBrokerKind.Mock)
+        {
+            _mock = new MockCluster();
+            Brokers = _mock.Brokers;
+        }
+        else
+        {
+            _script = FindScript()!;
+            _folder = new TempFolder();
+            StartWatcher();
+            Brokers = StartInFolder(brokers);
+        }
         _admin = AdminOf(Brokers);
     }
 
+    /// <summary>One that no other test talks to, so that it may be stopped. The caller disposes it.</summary>
+    public static KafkaBroker StartOwn() => new(ChosenKind, brokers: 1);
+
     /// <summary>Several brokers of one cluster; the first is the controller too. The caller disposes it.</summary>
-    public static KafkaBroker StartCluster(int brokers) => new(brokers);
+    public static KafkaBroker StartCluster(int brokers) => new(KafkaBrokerKind.Started, brokers);
 
     public KafkaBrokerKind Kind { get; }
 
@@ -111,18 +109,18 @@ public sealed unsafe class KafkaBroker : IDisposable
     /// <summary>Its bootstrap servers.</summary>
     public string Brokers { get; }
 
-    /// <summary>The broker's process, where it was started here; else 0.</summary>
-    public int ProcessId => Kind == KafkaBrokerKind.Started ? int.Parse(File.ReadAllText(Path.Combine(_folder!.Root, "1", "pid")), CultureInfo.InvariantCulture) : 0;
+    /// <summary>Whether no other test talks to it, so that it may be stopped.</summary>
+    private bool IsOwn { get; }
+
+    /// <summary>The broker's process, where it was started for this test; else 0.</summary>
+    public int ProcessId => _folder is not null ? int.Parse(File.ReadAllText(Path.Combine(_folder.Root, "1", "pid")), CultureInfo.InvariantCulture) : 0;
 
     /// <summary>Whether it can say what a topic's configuration is, and keeps to it.</summary>
     public bool HasTopicConfiguration => Kind != KafkaBrokerKind.Mock;
 
-    /// <summary>Whether <see cref="Halt"/> and <see cref="Restart"/> can be asked for.</summary>
-    public bool CanHalt => Kind != KafkaBrokerKind.Given;
-
     /// <summary>A name that no other test has.</summary>
     public string NewName(string begin) =>
-        string.Create(CultureInfo.InvariantCulture, $"{begin}-{Environment.ProcessId}-{Interlocked.Increment(ref _topics)}");
+        string.Create(CultureInfo.InvariantCulture, $"{begin}-{Environment.ProcessId}-{_number}-{Interlocked.Increment(ref _names)}");
 
     /// <summary>Creates a topic of its own for a test.</summary>
     public string CreateTopic(int partitions = 1, params (string Name, string Value)[] properties) => CreateTopic(partitions, copies: -1, properties);
@@ -210,6 +208,7 @@ public sealed unsafe class KafkaBroker : IDisposable
     /// <summary>Kills a broker, for real.</summary>
     public void Halt(int broker = 1)
     {
+        Xunit.Assert.True(IsOwn, "other tests talk to this broker");
         if (_mock is not null) _mock.StopBroker();
         else Run("kill", _folder!.Root, broker.ToString(CultureInfo.InvariantCulture));
     }
@@ -224,8 +223,30 @@ public sealed unsafe class KafkaBroker : IDisposable
     public void Dispose()
     {
         _admin.Dispose();
-        _mock?.Dispose();
+        if (IsOwn) _mock?.Dispose();
         if (_folder is not null) Stop();
+    }
+
+    private static KafkaBroker StartShared()
+    {
+        KafkaBroker shared = StartOwn();
+        // The runner shows nothing of what a suite writes to the console: ./test names a file, and shows that.
+        if (Environment.GetEnvironmentVariable("SHEAF_TEST_TOLD") is { Length: > 0 } told)
+            File.WriteAllText(told, $"Kafka: {shared.Described}, librdkafka {KafkaLibrary.Version}\n");
+        return shared;
+    }
+
+    private string StartInFolder(int brokers)
+    {
+        try
+        {
+            return Run("start", _folder!.Root, "-b", brokers.ToString(CultureInfo.InvariantCulture)).Trim();
+        }
+        catch
+        {
+            Stop();
+            throw;
+        }
     }
 
     private static ClientHandle AdminOf(string brokers) =>
@@ -252,7 +273,7 @@ public sealed unsafe class KafkaBroker : IDisposable
 
     internal static void StartWatcher(string script, string folder)
     {
-        const string Watch = """while kill -0 "$1" 2>/dev/null && [ -d "$3" ]; do sleep 1; done; if [ -d "$3" ]; then "$2" stop "$3"; rm -rf "$3"; fi""";
+        const string Watch = """exec >/dev/null 2>&1; while kill -0 "$1" 2>/dev/null && [ -d "$3" ]; do sleep 1; done; if [ -d "$3" ]; then "$2" stop "$3"; rm -rf "$3"; fi""";
         using var watcher = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Watch, "sheaf-kafka-watcher", $"{Environment.ProcessId}", script, folder])
         {
             RedirectStandardInput = true,
@@ -269,7 +290,9 @@ public sealed unsafe class KafkaBroker : IDisposable
 
     internal static string RunProgram(string program, params string[] words)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"; // brokers that live for minutes: half of a start is compiling
+        using Process process = Process.Start(start)!;
         string error = "";
         process.ErrorDataReceived += (_, line) => error += line.Data + "\n";
         process.BeginErrorReadLine();
