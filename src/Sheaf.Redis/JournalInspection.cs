@@ -27,7 +27,22 @@ internal static class JournalInspection
             version = about["valkey_version"].FirstOrDefault() is { } valkey ? $"Valkey {valkey}" : $"Redis {about["redis_version"].FirstOrDefault()}";
         }
         await ProbeAsync(connection, options);
+        await CheckOtherEditionAsync(connection, options);
         return version;
+    }
+
+    /// <summary>The first edition of Sheaf kept a hash per trace, which this one does not read.</summary>
+    private static async Task CheckOtherEditionAsync(RedisConnection connection, RedisJournalOptions options)
+    {
+        string prefix = options.SliceId is { } slice ? $"sheaf:{slice}:" : "sheaf:";
+        for (int shard = 0; shard < options.Origin.Shards; shard++)
+        {
+            RedisKey key = $"{prefix}{{{shard}}}:stored";
+            if (!await connection.AskAsync(database => database.KeyExistsAsync(key))) continue;
+            throw new ConfigurationException(
+                $"buffer: {options.Address} holds what an earlier version of Sheaf has left ({key}), which this one does not read. Let it leave with that version (--drain, or --resume to the end of the file), "
+                + $"or throw it away: redis-cli --scan --pattern '{prefix}*' | xargs -r redis-cli UNLINK");
+        }
     }
 
     private static async Task<ILookup<string, string>> InfoAsync(RedisConnection connection, IServer server, string section, RedisJournalOptions options)

@@ -138,7 +138,7 @@ public sealed class SheafMetrics : IDisposable
         Counter(
             Names.RepeatedSegments, "{segment}", "Segments produced again after a crash, with the flush ids that they had; not counted as produced again.",
             s => control.Shard(s).RepeatedSegments);
-        Counter(Names.Losses, "{event}", "How often the buffer was found to have lost what it held: a Redis server that came back without its data.", s => control.Shard(s).Losses + ingest.Losses(s));
+        Counter(Names.Losses, "{event}", "How often something was lost for good: a journal and the memory of its worker at the same moment.", s => control.Shard(s).Losses + ingest.Losses(s));
         _meter.CreateObservableCounter(
             Names.Segments,
             () => shards.SelectMany(s => Enum.GetValues<FlushReason>().Select(reason => new Measurement<long>(

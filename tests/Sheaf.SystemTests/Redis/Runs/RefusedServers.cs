@@ -68,6 +68,17 @@ public sealed class RefusedServers : RedisRunTest
         (await RunSampleAsync(server.Uri)).AssertEnded(0);
     }
 
+    [Theory]
+    [InlineData("sheaf:{0}:stored", true)]
+    [InlineData("sheaf:7:{0}:stored", false)]
+    public async Task One_that_holds_what_an_earlier_version_has_left_in_this_name_space(string key, bool isRefused)
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        await TextAsync(server, "SET", key, "41 1000 2 /somewhere/spans.jsonl");
+        if (isRefused) await AssertRefusedAsync(server.Uri, 2, key, "--drain");
+        else (await RunSampleAsync(server.Uri)).AssertEnded(0);
+    }
+
     [Fact]
     public async Task One_that_may_evict_but_has_no_limit_will_do()
     {
