@@ -52,7 +52,7 @@ public class OptionBoundaries
             ["", "disk", "Memory", "http://host", "redis://", "redis://host:0", "redis://host:70000", "redis://host/x", "redis-sentinel://a", "redis://host?what=1"]),
         ["max-memory-percentage"] = new("1", ["0.01", "1", "0.5"], ["0.009", "1.01", "0", "", "80%"]),
         ["redis-ttl"] = new("1h", ["1", "365d"], ["0.999", "31536000.001", "0", .. NoDuration]),
-        ["compression-level"] = new("0", ["-1", "19", "0"], ["-2", "20", "", "fast", "1.0"]),
+        ["compression-level"] = new("1", ["-1", "19", "0"], ["-2", "20", "", "fast", "1.0"]),
         ["kafka-slice-id"] = new(null, ["0", "2147483647"], ["-1", "2147483648", "", "a"]),
         ["resume"] = new("false", ["false", "true"], ["", "yes"]),
         ["drain"] = new("false", ["false", "true"], ["", "yes"]),

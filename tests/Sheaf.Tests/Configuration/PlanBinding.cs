@@ -44,7 +44,7 @@ public sealed class PlanBinding : IDisposable
                 EarlierRun = EarlierRun.Refuse,
                 MaxMemoryShare = 1,
                 RedisTtl = TimeSpan.FromHours(1),
-                CompressionLevel = 0,
+                CompressionLevel = 1,
                 SliceId = null,
                 MaxUnhealthy = TimeSpan.FromSeconds(60),
                 Backpressure = TimeSpan.FromSeconds(10),

@@ -35,7 +35,7 @@ public class WorkerAssignmentTests
     [Fact]
     public void The_words_on_the_line_are_frozen() => Assert.Equal(
         """{"control_block":"/proc/1/fd/2","worker":3,"shards":[3,7],"rules":{"timeout_ms":1,"root_timeout_ms":2,"max_segment_age_ms":3,"max_segment_bytes":4}"""
-        + ""","buffer":{"address":"redis://:p%40ss\n\u0022@host:6379/0","slice_id":7,"ttl_seconds":60,"compression_level":3,"max_bytes":77,"source":"spans.jsonl","format":"X"},"output":"/tmp/ou t.jsonl","with_headers":"""
+        + ""","buffer":{"address":"redis://:p%40ss\n\u0022@host:6379/0","slice_id":7,"ttl_seconds":60,"compression_level":3,"max_bytes":77,"source":"spans.jsonl","format":0},"output":"/tmp/ou t.jsonl","with_headers":"""
         + """true,"produce_bytes":5,"fault_points":"AfterClaim=kill@1*","fault_seed":-6}""",
         Encoding.UTF8.GetString(Full.ToJson()));
 
