@@ -21,12 +21,15 @@ internal sealed partial class FarAheadWarning(string source, IngestCounters coun
             if (_lastTold is { } last && time.GetElapsedTime(last) < Pause) return;
             _lastTold = time.GetTimestamp();
         }
-        Log.MessagesFarAhead(logger, shard, source, counters.FarAhead(shard), TimeSpan.FromMilliseconds(aheadMs));
+        Log.MessagesFarAhead(logger, shard, source, counters.FarAhead(shard), Math.Round(aheadMs / 1000.0, 1));
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.MessagesFarAhead, LogLevel.Warning, "Partition {Shard} of {Source}: {Messages} messages until now are stamped far ahead of most others, up to {Ahead}: the clock of their producer is wrong. Nothing is lost and no other trace waits for them; their own traces may come out in several segments. Set that producer's clock right, or let the brokers stamp the messages (property of the topic: message.timestamp.type=LogAppendTime)")]
-        public static partial void MessagesFarAhead(ILogger logger, ShardId shard, string source, long messages, TimeSpan ahead);
+        [LoggerMessage(EventIds.MessagesFarAhead, LogLevel.Warning,
+            "Shard {Shard} of {Source}: {Messages} messages until now are stamped far ahead of most others, up to {AheadSeconds} s: the clock of their producer is wrong. " +
+            "Nothing is lost and no other trace waits for them; their own traces may come out in several segments. Set that producer's clock right. In Kafka, brokers " +
+            "can stamp the messages instead (property of the topic: message.timestamp.type=LogAppendTime)")]
+        public static partial void MessagesFarAhead(ILogger logger, ShardId shard, string source, long messages, double aheadSeconds);
     }
 }

@@ -75,7 +75,7 @@ internal sealed partial class RunLog : IDisposable
 
     /// <summary>Everything is open and every worker is healthy.</summary>
     public void Started(string? librdkafka) => Log.Started(
-        _logger, _plan.Input, _plan.Output, _plan.Shards, _buffer.Description, _shards.Workers.Length, Name(_plan.Isolation), DeadLetterPlace, librdkafka ?? "none");
+        _logger, _plan.Input, _plan.Output, _plan.Shards, _buffer.Description, _shards.Workers.Length, Name(_plan.Isolation), DeadLetterPlace, librdkafka ?? "not used");
 
     /// <summary>Tells until it is cancelled.</summary>
     public async Task RunAsync(CancellationToken ended)
@@ -254,7 +254,7 @@ internal sealed partial class RunLog : IDisposable
     {
         DeadLetterTarget.File file => $"file:{file.Path}",
         DeadLetterTarget.Kafka kafka => $"kafka:{kafka.Topic}",
-        _ => "nowhere: the first one stops the run", // DeadLetterTarget.Stop: the set is closed by its private constructor
+        _ => "no place: the first one stops the run", // DeadLetterTarget.Stop: the set is closed by its private constructor
     };
 
     private static string Name(FlusherIsolation isolation) => isolation switch
@@ -276,7 +276,7 @@ internal sealed partial class RunLog : IDisposable
     private static partial class Log
     {
         [LoggerMessage(EventIds.RunStarted, LogLevel.Information,
-            "Reading {Input} into {Output}: {Shards} shards, buffer {Buffer}, {Workers} flusher workers ({Isolation}), dead letters to {DeadLetters}, librdkafka {Librdkafka}")]
+            "Reading {Input} into {Output}: {Shards} shards, buffer {Buffer}, flusher workers {Workers} ({Isolation}), dead letters to {DeadLetters}, librdkafka {Librdkafka}")]
         public static partial void Started(
             ILogger logger, string input, string output, int shards, string buffer, int workers, string isolation, string deadLetters, string librdkafka);
 
@@ -319,7 +319,7 @@ internal sealed partial class RunLog : IDisposable
         public static partial void CutsEnded(ILogger logger, long count, string reasons);
 
         [LoggerMessage(EventIds.DeadLettersKept, LogLevel.Warning,
-            "{Count} messages could not be used ({Reasons}); {Total} of {Received} in all. They are kept: {Place}; see sheaf dlq list")]
+            "{Count} messages could not be used ({Reasons}); {Total} of {Received} in all. They are kept in {Place}; sheaf dlq list shows them")]
         public static partial void DeadLettersKept(ILogger logger, long count, string reasons, long total, long received, string place);
 
         [LoggerMessage(EventIds.ShardState, LogLevel.Debug,

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Sheaf.Ingesting;
 
 /// <summary>When so many messages are bad that the run should stop: of one partition, or of a file. Immutable.</summary>
-/// <param name="MaxRatio">Largest share of bad messages, 0 to 1; looked at from <see cref="RatioFrom"/> messages on. 1 = no limit.</param>
+/// <param name="MaxRatio">Largest share of bad messages, 0 to 1; looked at with each bad message from number <see cref="RatioFrom"/> on. 1 = no limit.</param>
 /// <param name="MaxConsecutive">Most bad messages in a row; 0 = no limit.</param>
 public sealed record DeadLetterLimits(double MaxRatio = 0.01, long MaxConsecutive = 1000)
 {

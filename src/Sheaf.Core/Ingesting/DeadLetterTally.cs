@@ -7,7 +7,7 @@ namespace Sheaf.Ingesting;
 internal sealed class DeadLetterTally
 {
     private long _assignment;
-    private long _messages;
+    private long _begun; // messages of all blocks until now
     private long _bad;
     private long _inARow;
     private long _lastBad; // number of the message, from 1
@@ -18,8 +18,8 @@ internal sealed class DeadLetterTally
     {
         if (assignment != _assignment) _inARow = _lastBad = 0;
         _assignment = assignment;
-        _messages += messages;
-        return _messages - messages;
+        _begun += messages;
+        return _begun - messages;
     }
 
     /// <summary>Counts a bad message of the block that was begun last.</summary>
@@ -30,6 +30,6 @@ internal sealed class DeadLetterTally
         _inARow = _lastBad > 0 && number == _lastBad + 1 ? _inARow + 1 : 1;
         _lastBad = number;
         _bad++;
-        return limits.Exceeded(_messages, _bad, _inARow);
+        return limits.Exceeded(number, _bad, _inARow); // what comes behind it is not known to be good
     }
 }

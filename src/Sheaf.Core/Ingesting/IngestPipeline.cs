@@ -474,7 +474,7 @@ public sealed class IngestPipeline : IDisposable
         foreach (DeadLetter letter in letters) _counters.CountDeadLetter(shard, letter.Fault.Kind, letter.Message.Length);
         if (excess is null) return;
         string place = lane.Block.Shard is null ? _source.Name : $"partition {shard} of {_source.Name}";
-        throw new RunStoppedException($"{place}: {excess}. The last one, at {letters[^1].SourceOffset}: {letters[^1].Fault.Describe(letters[^1].Message.Span)}.");
+        throw new RunStoppedException($"{place}: {excess}. The last one, at {letters[^1].SourceOffset}: {letters[^1].Fault.Describe(letters[^1].Message.Span)}");
     }
 
     /// <summary>Holds the input while what became due some blocks ago is still waiting to be flushed.</summary>

@@ -88,23 +88,35 @@ internal static class SpanFaultText
         return digits;
     }
 
-    /// <summary>Where the value ends; an object or array is taken up to the end of the message, the excerpt cuts it.</summary>
+    /// <summary>Where the value ends. What is behind a fault was not read, so it may not be JSON: a value without an end goes up to the message's.</summary>
     private static int ValueEnd(ReadOnlySpan<byte> message, int position)
     {
         if (position >= message.Length) return message.Length;
         byte first = message[position];
-        if (first is (byte)'{' or (byte)'[') return message.Length;
-        if (first == '"')
+        if (first is (byte)'{' or (byte)'[')
         {
-            for (int i = position + 1; i < message.Length; i++)
+            int depth = 0;
+            for (int i = position; i < message.Length; i++)
             {
-                if (message[i] == '\\') i++;
-                else if (message[i] == '"') return i + 1;
+                if (message[i] == '"') i = StringEnd(message, i) - 1;
+                else if (message[i] is (byte)'{' or (byte)'[') depth++;
+                else if (message[i] is (byte)'}' or (byte)']' && --depth == 0) return i + 1;
             }
             return message.Length;
         }
+        if (first == '"') return StringEnd(message, position);
         int length = message[position..].IndexOfAny(EndsOfScalars);
         return length < 0 ? message.Length : position + length;
+    }
+
+    private static int StringEnd(ReadOnlySpan<byte> message, int position)
+    {
+        for (int i = position + 1; i < message.Length; i++)
+        {
+            if (message[i] == '\\') i++;
+            else if (message[i] == '"') return i + 1;
+        }
+        return message.Length;
     }
 
     /// <summary>Up to 60 characters of a text as they stand there; what cannot be printed is escaped.</summary>

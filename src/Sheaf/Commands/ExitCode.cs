@@ -15,7 +15,7 @@ internal static class ExitCode
     public static IReadOnlyList<(int Code, string Meaning)> All { get; } =
     [
         (Done, "done"),
-        (Failed, "the run failed; standard error says why"),
+        (Failed, "the run failed, or its ledger does not add up; standard error says why"),
         (Configuration, "the configuration has faults; nothing was started"),
         (DeadLetters, "stopped by a limit on dead letters, or by --dead-letter stop"),
         (NothingUsable, "the input was read to its end, and none of its messages could be used: is it what it should be?"),

@@ -53,6 +53,11 @@ internal static class FileLayer
                 path, $"is not UTF-8 text: byte {valid + 1} is none of it; save it as UTF-8", OptionSource.File(path, LineOf(utf8, valid))));
             return new ConfigurationLayer(values, faults);
         }
+        if (utf8.Trim(" \t\r\n"u8).IsEmpty)
+        {
+            faults.Add(new ConfigurationFault(path, "is empty; a file without options is {}", OptionSource.File(path, 1)));
+            return new ConfigurationLayer(values, faults);
+        }
         var reader = new Utf8JsonReader(utf8, ReaderOptions);
         try
         {

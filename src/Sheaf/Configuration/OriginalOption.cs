@@ -17,7 +17,7 @@ internal sealed record OriginalOption(string Name, bool HasValue, bool IsHarmles
         new("--processes", true, true, Parsing),
         new("--input-block-size", true, true, Parsing),
         new("--output-block-size", true, true, Parsing),
-        new("--logformat", true, true, "log lines have one form"),
+        new("--logformat", true, true, "--log-format json makes each log line a JSON object"),
         new("--enable-dlq", false, true, "messages that cannot be used are always kept; --dead-letter says where"),
         new("--max-dlq-buffer-length", true, true, "a message that cannot be used is written where it is found, and needs no buffer"),
         new("--handle-poll-while-paused", false, true, "a paused input is always polled"),

@@ -72,7 +72,7 @@ internal sealed partial class FlusherSupervisor : IDisposable
             await EndAllLeftAsync();
             throw;
         }
-        Log.WorkersHealthy(_logger, _workers.Length, _time.GetElapsedTime(begun).TotalMilliseconds);
+        Log.WorkersHealthy(_logger, _workers.Length, (long)_time.GetElapsedTime(begun).TotalMilliseconds);
         _toldToStop = stop.Register(_stopping.Cancel);
         _keeping = [.. _workers.Select(worker => Task.Run(() => worker.KeepAsync(_stopping.Token), CancellationToken.None))];
         Completion = Task.Run(KeepAllAsync, CancellationToken.None);
@@ -222,10 +222,10 @@ internal sealed partial class FlusherSupervisor : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.WorkersHealthy, LogLevel.Information, "All {Workers} flusher workers are healthy, after {Ms} ms")]
-        public static partial void WorkersHealthy(ILogger logger, int workers, double ms);
+        [LoggerMessage(EventIds.WorkersHealthy, LogLevel.Information, "All flusher workers ({Workers}) are healthy, after {Ms} ms")]
+        public static partial void WorkersHealthy(ILogger logger, int workers, long ms);
 
-        [LoggerMessage(EventIds.WorkersTold, LogLevel.Information, "{Command} is sent to all {Workers} flusher workers")]
+        [LoggerMessage(EventIds.WorkersTold, LogLevel.Information, "All flusher workers ({Workers}) are told: {Command}")]
         public static partial void WorkersTold(ILogger logger, int workers, WorkerCommand command);
 
         [LoggerMessage(EventIds.IntakePausedByBackpressure, LogLevel.Warning,

@@ -98,6 +98,7 @@ internal sealed partial class SupervisedWorker
         while (true)
         {
             WorkerExit exit = await WaitForExitOrHangAsync(_life!, stopping);
+            _cells.Phase = WorkerPhase.Ended; // one that crashed has not said so
             if (HasEndedAsTold(exit) || stopping.IsCancellationRequested) return;
             if (exit.Code == WorkerExit.Hopeless) throw new RunStoppedException(exit.Error ?? $"{Shards} cannot go on.");
             if (!_budget.TryTake(out TimeSpan delay)) throw RestartsSpent(exit);

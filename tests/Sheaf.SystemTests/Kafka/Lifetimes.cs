@@ -15,7 +15,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
     [Fact]
     public async Task A_poll_ends_with_its_consumer_wherever_it_is()
     {
-        for (int round = 0; round < 1000; round++)
+        for (int round = 0; round < 250; round++)
         {
             var consumer = KafkaConsumer.Join(new KafkaConsumerOptions { Address = new KafkaAddress("127.0.0.1:1", ["none"], "nobody", []) });
             using var batch = new KafkaMessageBatch(10);
@@ -24,7 +24,7 @@ public sealed class Lifetimes(KafkaBroker broker) : KafkaTest(broker)
                 while (true) consumer.Poll(batch, TimeSpan.FromHours(1));
             });
             for (int i = 0; i < round % 7; i++) consumer.Wake();
-            Thread.SpinWait(round * 50);
+            Thread.SpinWait(round * 200);
             consumer.Dispose();
             await Assert.ThrowsAsync<ObjectDisposedException>(() => polling.WaitAsync(Eventually.Patience));
         }

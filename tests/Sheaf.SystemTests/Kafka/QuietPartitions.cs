@@ -12,7 +12,6 @@ public sealed class QuietPartitions(KafkaBroker broker) : KafkaTest(broker)
 {
     [RealBrokerTheory("it takes long for many partitions")]
     [InlineData(1)]
-    [InlineData(100)]
     [InlineData(1000)]
     public async Task The_segments_of_every_partition_leave_when_nothing_more_comes(int partitions)
     {

@@ -13,8 +13,6 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
 {
     [Theory]
     [RealBrokerData("it keeps about 5 MB of a partition", 1, false)]
-    [InlineData(4, false)]
-    [RealBrokerData("it keeps about 5 MB of a partition", 1, true)]
     [InlineData(4, true)]
     public async Task The_recorded_traces_give_their_expected_segments(int partitions, bool withRedis)
     {

@@ -8,7 +8,6 @@ namespace Sheaf.SystemTests.Kafka;
 public sealed class Takeovers(KafkaBroker broker) : KafkaTest(broker)
 {
     [RealBrokerTheory("it refuses commits while a group rebalances, and knows no cooperative rebalance")]
-    [InlineData(true, "range")]
     [InlineData(true, "cooperative-sticky")]
     [InlineData(false, "cooperative-sticky")]
     public async Task Instances_come_and_go_under_load_and_together_they_give_every_segment(bool withRedis, string strategy)

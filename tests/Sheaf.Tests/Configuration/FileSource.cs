@@ -22,7 +22,8 @@ public class FileSource
     }
 
     [Theory]
-    [InlineData("", "sheaf.json: is not valid JSON: ", ", line 1)")]
+    [InlineData("", "sheaf.json: is empty; a file without options is {} ", "(sheaf.json, line 1)")]
+    [InlineData("\uFEFF \r\n", "sheaf.json: is empty; a file without options is {} ", "(sheaf.json, line 1)")]
     [InlineData("{\n\"shards\" 4}", "sheaf.json: is not valid JSON: ", ", line 2)")]
     [InlineData("{ \"shards\": 4 }\n}", "sheaf.json: is not valid JSON: ", ", line 2)")]
     [InlineData("{ \"shards\": 4\n", "sheaf.json: is not valid JSON: ", ")")]

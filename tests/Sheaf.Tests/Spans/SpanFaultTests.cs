@@ -267,6 +267,10 @@ public sealed class SpanFaultTests
     [InlineData("{\"trace_id\":\"abc\"}", "trace_id: 3 hex digits, needs 32 (value \"abc\" at byte 12)")]
     [InlineData("{\"trace_id\":\"ab\\u001b[0m\u202e\"}", "trace_id: not only hex digits, needs 32 (value \"ab\\u001b[0m\\u202E\" at byte 12)")]
     [InlineData("{\"trace_id\":7}", "trace_id: a number, needs 32 hex digits (value 7 at byte 12)")]
+    [InlineData("{\"trace_id\":[]}", "trace_id: an array, needs 32 hex digits (value [] at byte 12)")]
+    [InlineData("{\"trace_id\":{\"a\":\"}\\\"\",\"b\":[1]},\"c\":{}}",
+        "trace_id: an object, needs 32 hex digits (value {\"a\":\"}\\\"\",\"b\":[1]} at byte 12)")]
+    [InlineData("{\"trace_id\":[\"x", "cut off: the message ends inside a value, after 15 bytes")]
     [InlineData("{\"trace_id\": null}", "trace_id: null at byte 13, needs 32 hex digits")]
     [InlineData("{}", "trace_id: missing, needs 32 hex digits")]
     [InlineData("", "empty message")]

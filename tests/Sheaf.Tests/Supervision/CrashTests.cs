@@ -1,3 +1,4 @@
+using Sheaf.Flushing;
 using Sheaf.TestKit;
 using Sheaf.Supervision;
 using Xunit;
@@ -48,6 +49,20 @@ public class CrashTests
         run.Host.Worker(1).Exit(1);
 
         Assert.Equal((false, 0, TimeSpan.Zero), await seen.Task);
+        await run.Supervisor.StopAsync(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task A_worker_that_has_ended_is_in_no_phase_of_its_work_any_more()
+    {
+        var run = new SupervisedRun();
+        await run.StartAsync();
+        run.Host.Worker(1).Enter(WorkerPhase.Producing);
+
+        run.Host.Worker(1).Exit(WorkerExit.Hopeless, "the output was removed");
+
+        // Else its last write would be told as one that does not come back.
+        await Eventually.TrueAsync(() => run.Control.Worker(1).Phase == WorkerPhase.Ended, "the end of the worker");
         await run.Supervisor.StopAsync(TimeSpan.Zero);
     }
 

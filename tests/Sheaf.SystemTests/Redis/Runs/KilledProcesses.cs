@@ -62,6 +62,22 @@ public sealed class KilledProcesses : RedisRunTest
     }
 
     [Fact]
+    public async Task A_run_that_has_finished_is_not_resumed_and_its_output_stays_as_it_is()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        SharedLoad load = await SharedLoad.GetAsync();
+        (await RunAsync(server.Uri, load, null, Resume)).AssertEnded(0); // an output that is missing is begun
+        long produced = OutputBytes();
+        Ended second = await RunAsync(server.Uri, load, null, Resume);
+        Assert.Equal(2, second.ExitCode);
+        Assert.Contains("--resume: the buffer holds nothing to go on with", second.Error, StringComparison.Ordinal);
+        Assert.Equal(produced, OutputBytes());
+        (await RunAsync(server.Uri, load, null, "--overwrite")).AssertEnded(0); // nothing of the refused run is in the way
+        load.AssertSame(PathOf("out.jsonl"), second.Error);
+        Assert.Empty(await KeysAsync(server));
+    }
+
+    [Fact]
     public async Task A_run_that_is_told_to_stop_can_be_resumed()
     {
         await using RedisServer server = await RedisServer.StartAsync();
