@@ -1,8 +1,6 @@
-using System.Text;
 using Sheaf.Dev;
 using Sheaf.Kafka;
 using Sheaf.SystemTests.Processes;
-using Sheaf.SystemTests.Redis.Runs;
 using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
@@ -116,5 +114,18 @@ public sealed class SegmentRuns(KafkaBroker broker) : KafkaTest(broker)
         await run.LetTimePassAsync();
         await run.ReadAsync(10);
         await KafkaRun.StopAsync(lenient);
+    }
+
+    [RealBrokerFact("it deals out partitions in any way")]
+    public async Task Members_of_a_group_that_share_no_assignor_end_the_run()
+    {
+        await using KafkaRun run = await KafkaRun.CreateAsync(Broker);
+        using var other = new TestMember(Broker.Brokers, run.Input, run.Group, ("partition.assignment.strategy", "cooperative-sticky"));
+        await Eventually.TrueAsync(() => other.Partitions.Count == 1, "its partition", () => other.Step());
+        SheafProcess instance = run.Start("--kafka-config", "partition.assignment.strategy=range");
+        Task<Ended> ending = instance.EndAsync();
+        await Eventually.TrueAsync(() => ending.IsCompleted, "the end", () => other.Step(20));
+        (await ending).AssertEnded(1);
+        Assert.Contains("partition.assignment.strategy", (await ending).Error, StringComparison.Ordinal);
     }
 }

@@ -1,6 +1,5 @@
 using Sheaf.SystemTests.Processes;
 using Sheaf.Telemetry;
-using Sheaf.TestKit;
 using Sheaf.TestKit.Kafka;
 
 namespace Sheaf.SystemTests.Kafka;
