@@ -167,7 +167,7 @@ internal sealed class KafkaRun : IAsyncDisposable
     /// <summary>Ends an instance as an orchestrator does.</summary>
     public static async Task<Ended> StopAsync(SheafProcess instance)
     {
-        await instance.WaitForErrorAsync(error => error.Contains("workers are healthy", StringComparison.Ordinal)); // before that a signal only ends it
+        await LoggedAsync(instance, EventIds.WorkersHealthy); // before that a signal only ends it
         await instance.SignalAsync(SheafProcess.Terminate);
         Ended ended = await instance.EndAsync();
         ended.AssertEnded(0);
