@@ -16,7 +16,7 @@ internal static partial class KafkaLog
         "{Place}: {Cause}, since {Since}. {Waiting}; nothing is lost, and it goes on by itself once that is over. {WayOut}")]
     public static partial void Away(ILogger logger, string place, string cause, string since, string waiting, string wayOut);
 
-    [LoggerMessage(EventIds.KafkaBack, LogLevel.Information, "{Place}: available again after {Seconds} s")]
+    [LoggerMessage(EventIds.KafkaBack, LogLevel.Warning, "{Place}: available again after {Seconds} s")]
     public static partial void Back(ILogger logger, string place, double seconds);
 
     [LoggerMessage(EventIds.PartitionsNotPaused, LogLevel.Warning, "Kafka: partitions could not be paused or resumed: {Error}. It is tried again")]
