@@ -80,10 +80,26 @@ public sealed class FlusherWorker
     /// <summary>Works until the parent says stop, or the input is drained. Throws when it cannot go on; the parent starts another one.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        WorkerCells cells = _control.Worker(_index);
         Beat(WorkerPhase.Starting);
         await TakeOverAsync(why: null, cancel);
+        WorkerCells cells = _control.Worker(_index);
         cells.HealthySince = _time.GetTimestamp();
+        try
+        {
+            await WorkAsync(cancel);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // Its process was told to end, between two flushes.
+            await LetAllGoAsync(cancel);
+            throw;
+        }
+        Beat(WorkerPhase.Ended);
+    }
+
+    private async Task WorkAsync(CancellationToken cancel)
+    {
+        WorkerCells cells = _control.Worker(_index);
         while (true)
         {
             Beat(WorkerPhase.Claiming);
@@ -93,12 +109,12 @@ public sealed class FlusherWorker
                 await LetAllGoAsync(cancel);
                 break;
             }
-            bool more = false;
+            bool more = false, isSettled;
             try
             {
                 for (int i = 0; i < _shards.Length; i++)
                     more |= await FlushIfHeldAsync(i, command, cancel);
-                await SettleAsync(now: command == WorkerCommand.Drain && !more, cancel);
+                isSettled = await SettleAsync(now: command == WorkerCommand.Drain && !more, cancel);
             }
             catch (SheafException e) when (e is BufferUnavailableException or TransactionAbortedException)
             {
@@ -111,13 +127,12 @@ public sealed class FlusherWorker
                 BeBehind();
                 continue;
             }
-            if (_accounting.ForgetInherited()) NothingIsUnremoved();
+            if (isSettled && _accounting.ForgetInherited()) NothingIsUnremoved();
             cells.BackpressureSince = 0;
             if (command == WorkerCommand.Drain) break;
             Beat(WorkerPhase.Waiting);
             await _signal.WaitAsync(_options().IdleWait, cancel);
         }
-        Beat(WorkerPhase.Ended);
     }
 
     /// <summary>Follows the shard's assignment, and flushes the shard while it is this process's. True where more may be due already.</summary>
@@ -234,8 +249,8 @@ public sealed class FlusherWorker
         }
     }
 
-    /// <summary>Settles what was removed; it needs not be remembered then.</summary>
-    private async ValueTask SettleAsync(bool now, CancellationToken cancel)
+    /// <summary>Settles what was removed; it needs not be remembered then. False where it is too early for that.</summary>
+    private async ValueTask<bool> SettleAsync(bool now, CancellationToken cancel)
     {
         ValueTask<bool> settling = _buffer.SettleAsync(now || _accounting.IsNearlyFull, cancel);
         bool isSettled;
@@ -246,7 +261,7 @@ public sealed class FlusherWorker
             await AliveAsync(new ValueTask(task), cancel);
             isSettled = await task;
         }
-        if (!isSettled) return;
+        if (!isSettled) return false;
         _accounting.Forget();
         bool any = false;
         for (int i = 0; i < _shards.Length; i++)
@@ -258,6 +273,7 @@ public sealed class FlusherWorker
             any = true;
         }
         if (any) _faults?.Invoke(FaultPoint.AfterSettle);
+        return true;
     }
 
     /// <summary>Awaits what may take long, showing signs of life. A call that blocks the thread itself shows none.</summary>
