@@ -235,7 +235,8 @@ internal sealed partial class JournalRunBuffer : RunBuffer
     /// <exception cref="ConfigurationException">This run does not say what to do with it, or is not its continuation.</exception>
     private static JournalShard? LeftBy(JournalShard[] looks, ProcessSpansPlan plan, RedisJournalOptions options)
     {
-        JournalShard? left = Array.Find(looks, look => look.Stored is not null);
+        // A start that was refused after it had opened its shards has stored nothing.
+        JournalShard? left = Array.Find(looks, look => look.Stored is { Offset: >= 0 });
         if (left is null) return null;
         if (plan.EarlierRun == EarlierRun.Refuse)
         {

@@ -17,7 +17,7 @@ public sealed class Drains(KafkaBroker broker) : KafkaTest(broker)
         SheafProcess instance = run.Start("--root-timeout", "30s"); // it is stopped before
         await KafkaRun.AssignedAsync(instance, 2);
         await run.ProduceAsync(KafkaRun.Traces(0, Traces), Now);
-        await Eventually.TrueAsync(async () => (await KeysAsync()).Count(key => key.EndsWith('}')), waiting => waiting == Traces, "all traces in Redis");
+        await Eventually.TrueAsync(() => RedisRunTest.WaitingSpansAsync(run.Redis!), waiting => waiting == 5 * Traces, "all spans in Redis");
         Assert.Equal(5 * Traces, (await KafkaRun.StopAsync(instance)).Count("handed_over"));
 
         // Under another name it would be somebody else's.
@@ -52,7 +52,7 @@ public sealed class Drains(KafkaBroker broker) : KafkaTest(broker)
         SheafProcess instance = run.Start(words);
         await KafkaRun.AssignedAsync(instance, 2);
         await run.ProduceAsync(KafkaRun.Traces(0, Traces), Now);
-        await Eventually.TrueAsync(async () => (await RedisRunTest.KeysAsync(run.Redis!)).Count(key => key.EndsWith('}')), waiting => waiting == Traces, "all traces in Redis");
+        await Eventually.TrueAsync(() => RedisRunTest.WaitingSpansAsync(run.Redis!), waiting => waiting == 5 * Traces, "all spans in Redis");
         SheafProcess drain = run.Start("--drain");
         await drain.WaitForErrorAsync(error => error.Contains("still has members: waiting", StringComparison.Ordinal));
         await instance.SignalAsync(HostedWorkers.Kill);

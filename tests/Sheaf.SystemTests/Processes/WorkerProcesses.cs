@@ -96,7 +96,7 @@ public sealed class WorkerProcesses : ProcessTest
     {
         await using var workers = new HostedWorkers(new WorkerCommandLine("dotnet", [SheafProcess.Executable]), "carrier-pigeon://user:s3cret@host");
         WorkerExit exit = await workers.RunAsync();
-        Assert.Equal(new WorkerExit(WorkerExit.Hopeless, "buffer: there is no buffer 'carrier-pigeon' that worker processes could share"), exit);
+        Assert.Equal(new WorkerExit(WorkerExit.Hopeless, "buffer: there is no journal 'carrier-pigeon' that worker processes could read"), exit);
 
         File.Delete(workers.Output);
         await using var without = new HostedWorkers(HostedWorkers.TestWorker);

@@ -127,6 +127,19 @@ public abstract class RedisRunTest : ProcessTest
         return [.. names];
     }
 
+    /// <summary>Spans that wait in the journals of a server.</summary>
+    internal static async Task<long> WaitingSpansAsync(RedisServer server)
+    {
+        await using TestRedis client = await ConnectAsync(server);
+        long waiting = 0;
+        foreach (string key in (await KeysAsync(server)).Where(key => key.EndsWith(":state", StringComparison.Ordinal)))
+        {
+            TestReply counts = await client.AskAsync("HMGET", key, "appended_spans", "settled_spans");
+            if (!counts.Children[0].IsNull) waiting += counts.Children[0].Number - counts.Children[1].Number;
+        }
+        return waiting;
+    }
+
     private protected static async Task<long> NumberAsync(RedisServer server, params string[] words)
     {
         await using TestRedis client = await ConnectAsync(server);
