@@ -184,12 +184,11 @@ public sealed class KafkaSpanSource : ISpanSource
     /// <summary>One poll, and what follows from it. False when the group is left.</summary>
     private bool Step()
     {
-        bool isClosing = _closing.IsCancellationRequested;
-        if (isClosing)
+        if (_closing.IsCancellationRequested)
         {
             _waiting.Clear(); // not stored, so not committed: read again by whoever has the partition next
-            KafkaError refusal = _consumer!.BeginClose();
-            if (!refusal.IsNone) return false;
+            // Not while a rebalance waits for its answer: librdkafka (its issue 4884) never comes back from an assignment after that.
+            if (!_isAnswering && _consumer!.PendingRebalance is null && _consumer.BeginClose() is { IsNone: false }) return false;
         }
         else if (!TryHandOn() && !_isHeldUp)
         {
