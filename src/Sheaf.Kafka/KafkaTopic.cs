@@ -46,7 +46,7 @@ public sealed record KafkaTopic(string Name, int Partitions, int? MaxMessageByte
             if (events.TakeRefusal() is { IsNone: false } refusal)
             {
                 error = refusal; // the question itself has only timed out
-                return null;
+                if (refusal.Kind != KafkaErrorKind.UnknownTopic) return null; // that may come from before the topic was made
             }
             TimeSpan patience = error.Kind switch
             {

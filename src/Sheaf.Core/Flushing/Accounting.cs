@@ -14,6 +14,7 @@ namespace Sheaf.Flushing;
 internal sealed class Accounting
 {
     private const ulong CopyMark = 0x9E3779B97F4A7C15;
+    private const ulong AssignmentMark = 0xC2B2AE3D27D4EB4F;
 
     private readonly AccountedCells _cells;
     private int _inheritedCount;
@@ -37,13 +38,15 @@ internal sealed class Accounting
     }
 
     /// <summary>Notes a produced message. False when a worker before this one has counted it.</summary>
-    public bool TryAdd(in SegmentMessage message) =>
+    /// <param name="assignment">Of the shard: what is read again under another one was received again too, and counts again.</param>
+    public bool TryAdd(in SegmentMessage message, long assignment) =>
         // The same spans that came again later make the same message again, which is no repeat: their offsets differ.
-        TryAdd(message.FlushId ^ new UInt128((ulong)message.LowestOffset * CopyMark, (ulong)message.HighestOffset));
+        TryAdd(message.FlushId ^ new UInt128((ulong)message.LowestOffset * CopyMark, (ulong)message.HighestOffset), assignment);
 
     /// <summary>Notes a copy of a span that is about to be removed. False when a worker before this one has counted it.</summary>
-    public bool TryAddCopy(in TraceKey trace, long sourceOffset) =>
-        TryAdd(new UInt128(trace.TraceId.High ^ ((ulong)trace.ProjectId * CopyMark), trace.TraceId.Low ^ ~((ulong)sourceOffset * CopyMark)));
+    /// <param name="assignment">Of the shard, as above.</param>
+    public bool TryAddCopy(in TraceKey trace, long sourceOffset, long assignment) =>
+        TryAdd(new UInt128(trace.TraceId.High ^ ((ulong)trace.ProjectId * CopyMark), trace.TraceId.Low ^ ~((ulong)sourceOffset * CopyMark)), assignment);
 
     /// <summary>What was noted counts.</summary>
     public void Publish() => _cells.Publish(_count);
@@ -68,8 +71,9 @@ internal sealed class Accounting
         return true;
     }
 
-    private bool TryAdd(UInt128 identity)
+    private bool TryAdd(UInt128 identity, long assignment)
     {
+        identity ^= (ulong)assignment * AssignmentMark;
         if (_inherited.Count > 0 && _inherited.Contains(identity)) return false;
         _cells.Put(_count++, identity);
         return true;

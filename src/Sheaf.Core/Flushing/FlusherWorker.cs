@@ -173,7 +173,13 @@ public sealed class FlusherWorker
     {
         if (_held[index] == assignment) return;
         ShardCells cells = _control.Shard(_shards[index]);
-        if (assignment > 0 && cells.HeldAssignment != assignment) cells.FlushedThroughMs = long.MinValue; // it was of another life of the shard
+        if (assignment > 0 && cells.HeldAssignment != assignment)
+        {
+            // These were of another life of the shard.
+            cells.FlushedThroughMs = long.MinValue;
+            cells.UnremovedSpans = 0;
+            _unsettled[index] = 0;
+        }
         _held[index] = assignment;
         cells.HeldAssignment = assignment;
     }
@@ -418,11 +424,13 @@ public sealed class FlusherWorker
         Array.Clear(_segments);
         long oversized = 0, repeated = 0;
         bool repeats = false; // parts of a segment follow each other
+        ShardCells cells = _control.Shard(_claim.Shard);
+        long assignment = cells.HeldAssignment;
         ReadOnlySpan<SegmentMessage> messages = _output.Messages;
         for (int i = 0; i < messages.Length; i++)
         {
             ref readonly SegmentMessage message = ref messages[i];
-            bool isNew = _accounting.TryAdd(message);
+            bool isNew = _accounting.TryAdd(message, assignment);
             if (isNew)
             {
                 spans += message.SpanCount;
@@ -439,7 +447,6 @@ public sealed class FlusherWorker
                 oversized++; // all its parts are in one batch
             }
         }
-        ShardCells cells = _control.Shard(_claim.Shard);
         cells.UnremovedSpans += spans;
         _accounting.Publish();
         cells.ProducedSpans += spans;
@@ -455,6 +462,7 @@ public sealed class FlusherWorker
     private void CountCopies(int first, int end)
     {
         long copies = 0, payloadBytes = 0;
+        ShardCells cells = _control.Shard(_claim.Shard);
         for (int trace = first; trace < end; trace++)
         {
             AssembledTrace assembled = _assembled[trace - first];
@@ -463,24 +471,25 @@ public sealed class FlusherWorker
             ReadOnlySpan<BufferedSpan> spans = _claim.SpansOf(claimed);
             foreach (int span in assembled.Duplicates)
             {
-                if (!_accounting.TryAddCopy(claimed.Key, spans[span].SourceOffset)) continue;
+                if (!_accounting.TryAddCopy(claimed.Key, spans[span].SourceOffset, cells.HeldAssignment)) continue;
                 copies++;
                 payloadBytes += spans[span].PayloadLength;
             }
         }
         if (copies == 0) return;
-        ShardCells cells = _control.Shard(_claim.Shard);
         cells.UnremovedSpans += copies;
         _accounting.Publish();
         cells.DuplicateSpans += copies;
         cells.FlushedBytes += payloadBytes;
     }
 
+    /// <summary>But for the shards that were let go: what is handed over of those is still to be counted, without what had been produced.</summary>
     private void NothingIsUnremoved()
     {
-        foreach (ShardId shard in _shards)
+        for (int i = 0; i < _shards.Length; i++)
         {
-            ShardCells cells = _control.Shard(shard);
+            if (_held[i] < 0) continue;
+            ShardCells cells = _control.Shard(_shards[i]);
             cells.UnremovedSpans = 0;
         }
     }

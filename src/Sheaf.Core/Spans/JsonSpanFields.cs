@@ -71,16 +71,15 @@ internal ref struct JsonSpanFields
     {
         ReadOnlySpan<byte> plain = Unescape(inside, stackalloc byte[MaxIdLength]);
         if (plain.Length <= MaxIdLength && Spans.TraceId.TryParse(plain, out TraceId id)) return id;
-        Refuse(plain.ContainsAnyExcept(Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
+        Refuse(JsonText.ContainsAnyExcept(inside, Hex.DigitsAndDash) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, SpanField.TraceId);
         return default;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private SpanId? EscapedId(ReadOnlySpan<byte> inside, SpanField field)
     {
-        ReadOnlySpan<byte> plain = Unescape(inside, stackalloc byte[MaxIdLength]);
-        if (SpanId.TryParse(plain, out SpanId id)) return id;
-        Refuse(plain.ContainsAnyExcept(Hex.Digits) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, field);
+        if (TryEscapedId(inside, out SpanId id)) return id;
+        Refuse(JsonText.ContainsAnyExcept(inside, Hex.Digits) ? SpanFaultKind.NotHex : SpanFaultKind.WrongLength, field);
         return null;
     }
 

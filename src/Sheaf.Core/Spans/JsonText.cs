@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Sheaf.Spans;
@@ -63,6 +64,23 @@ internal static class JsonText
             written += rune.EncodeToUtf8(destination[written..]);
         }
         return true;
+    }
+
+    /// <summary>Whether the text behind the escapes, however long it is, has a character other than these.</summary>
+    public static bool ContainsAnyExcept(ReadOnlySpan<byte> inside, SearchValues<byte> values)
+    {
+        while (!inside.IsEmpty)
+        {
+            if (inside[0] != (byte)'\\')
+            {
+                if (!values.Contains(inside[0])) return true;
+                inside = inside[1..];
+                continue;
+            }
+            Rune rune = ReadEscape(ref inside);
+            if (!rune.IsAscii || !values.Contains((byte)rune.Value)) return true;
+        }
+        return false;
     }
 
     private static Rune ReadEscape(ref ReadOnlySpan<byte> inside)

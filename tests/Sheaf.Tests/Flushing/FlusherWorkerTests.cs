@@ -251,6 +251,33 @@ public class FlusherWorkerTests
     }
 
     [Fact]
+    public async Task What_a_shard_that_was_let_go_had_produced_and_not_removed_stays_known_until_the_shard_comes_back_and_counts_again_then()
+    {
+        using var worker = new SingleWorker(new FlusherOptions(Rules));
+        worker.Assign(2);
+        await worker.FillAsync(Due, FiveTraces);
+        bool failed = false;
+        worker.At = point =>
+        {
+            if (point != FaultPoint.AfterProduceBeforeRemove || failed) return;
+            failed = true;
+            worker.Assign(-2);
+            throw new TransactionAbortedException("the group has gone on");
+        };
+
+        Task running = worker.RunAsync();
+        await worker.EventuallyAsync(() => worker.Shard.HeldAssignment == -2 && worker.Cells.Phase == WorkerPhase.Waiting, "the shard to be let go");
+
+        Assert.Equal((5, 5), (worker.Shard.ProducedSpans, worker.Shard.UnremovedSpans));
+
+        worker.Assign(3);
+        await worker.EventuallyAsync(() => worker.BufferedSpans == 0, "the shard to be flushed");
+        worker.Tell(WorkerCommand.Stop);
+        await running;
+        Assert.Equal((10, 0), (worker.Shard.ProducedSpans, worker.Shard.UnremovedSpans));
+    }
+
+    [Fact]
     public async Task It_is_healthy_when_it_has_taken_its_shards_over_and_not_before()
     {
         using var worker = new SingleWorker(new FlusherOptions(Rules));

@@ -91,6 +91,20 @@ internal sealed class SingleWorker : IDisposable
         cells.FlushOldest = value;
     }
 
+    /// <summary>Gives the shard to the worker or takes it away, as the pipeline does.</summary>
+    public void Assign(long assignment)
+    {
+        ShardCells cells = Shard;
+        cells.Assignment = assignment;
+    }
+
+    /// <summary>Waits while time passes for the worker.</summary>
+    public Task EventuallyAsync(Func<bool> condition, string what) => Eventually.TrueAsync(condition, what, () =>
+    {
+        Clock.Advance(TimeSpan.FromMilliseconds(100));
+        _signal.Set();
+    });
+
     /// <summary>Tells the worker, as the supervisor does.</summary>
     public void Tell(WorkerCommand command)
     {

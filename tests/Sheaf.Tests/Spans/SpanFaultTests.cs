@@ -84,6 +84,10 @@ public sealed class SpanFaultTests
     [InlineData("trace_id", "\"0123456789abcdef0123456789abcde\"", SpanFaultKind.WrongLength)]
     [InlineData("trace_id", "\"0123456789abcdef0123456789abcdef0\"", SpanFaultKind.WrongLength)]
     [InlineData("trace_id", "\"0123456789abcdef0123456789abcdeg\"", SpanFaultKind.NotHex)]
+    [InlineData("trace_id", "\"0123456789abcdef\\u00300123456789abcdef01234567\"", SpanFaultKind.WrongLength)] // too long also behind its escapes
+    [InlineData("trace_id", "\"0123456789abcdef\\u00670123456789abcdef01234567\"", SpanFaultKind.NotHex)]
+    [InlineData("span_id", "\"0123456789abcdef\\u00300123456789abcdef01234567\"", SpanFaultKind.WrongLength)]
+    [InlineData("span_id", "\"0123456789abcdef0123456789abcdef01234567\\u20ac\"", SpanFaultKind.NotHex)]
     [InlineData("span_id", "\"00000000-0000-00aa\"", SpanFaultKind.NotHex)]
     [InlineData("span_id", "\"aa\"", SpanFaultKind.WrongLength)]
     [InlineData("span_id", "{}", SpanFaultKind.WrongType)]
