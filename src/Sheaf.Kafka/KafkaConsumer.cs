@@ -319,10 +319,13 @@ public sealed unsafe class KafkaConsumer : IDisposable
         return new SourceException($"Kafka: {Address}, group {Address.Group}: {error.Text}. {error.WayOut(Address.Topic)}");
     }
 
-    private KafkaRebalance Pending(bool assigned) =>
-        PendingRebalance is { } pending && (pending.Kind == RebalanceKind.Assigned) == assigned
-            ? pending
-            : throw new InvalidOperationException($"the answer fits no rebalance: {PendingRebalance?.Kind.ToString() ?? "none is pending"}");
+    private KafkaRebalance Pending(bool assigned)
+    {
+        KafkaRebalance? pending = PendingRebalance;
+        if (pending is not null && (pending.Kind == RebalanceKind.Assigned) == assigned) return pending;
+        ObjectDisposedException.ThrowIf(_ended, this); // it has left meanwhile
+        throw new InvalidOperationException($"the answer fits no rebalance: {pending?.Kind.ToString() ?? "none is pending"}");
+    }
 
     private void Answer(KafkaError error)
     {
