@@ -10,6 +10,15 @@ public sealed class BufferUnavailableException(string message, Exception? inner 
     public bool IsFull { get; init; }
 }
 
+/// <summary>
+/// The buffer takes no span of that size. Of the batch, what comes before the span may be stored: take the span out and append the batch again.
+/// </summary>
+public sealed class SpanTooLargeException(long sourceOffset) : SheafException($"the buffer takes no span as large as the one at {sourceOffset}")
+{
+    /// <summary>Of the span's message.</summary>
+    public long SourceOffset { get; } = sourceOffset;
+}
+
 /// <summary>A journal has lost something that it had acknowledged. Not thrown: who goes on by itself tells it.</summary>
 public sealed class BufferLostException(string message) : SheafException(message)
 {

@@ -83,6 +83,14 @@ internal static class JournalScripts
         return {string.format('%.0f', generation), redis.call('XLEN', KEYS[2]), redis.call('HGETALL', KEYS[1])}
         """;
 
+    /// <summary>Goes on with a generation that the server may have forgotten.</summary>
+    public const string Renew = """
+        if tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0) > tonumber(ARGV[2]) then return -2 end
+        redis.call('PEXPIRE', KEYS[1], ARGV[4])
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+
+        """ + Ends + "return 0";
+
     /// <summary>As <see cref="Open"/>, and changes nothing. No arguments.</summary>
     public const string Look = "return {'0', redis.call('XLEN', KEYS[2]), redis.call('HGETALL', KEYS[1])}";
 

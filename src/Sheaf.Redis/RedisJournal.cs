@@ -37,6 +37,7 @@ public sealed class RedisJournal : IJournal
     private readonly TimeProvider _time;
     private readonly EntryPacking _packing;
     private readonly RedisMemoryGauge _memory;
+    private readonly RedisSizeLimit _sizeLimit;
     private readonly ConcurrentDictionary<ShardId, JournalKeys> _keys = [];
     private readonly string _token = Guid.NewGuid().ToString("N");
     private readonly RedisValue _timeToLive;
@@ -50,6 +51,7 @@ public sealed class RedisJournal : IJournal
         _time = time;
         _packing = new EntryPacking(options.CompressionLevel);
         _memory = new RedisMemoryGauge(connection, options, time);
+        _sizeLimit = new RedisSizeLimit(connection, time);
         _timeToLive = (long)options.TimeToLive.TotalMilliseconds;
     }
 
@@ -88,6 +90,13 @@ public sealed class RedisJournal : IJournal
     }
 
     /// <inheritdoc/>
+    public async ValueTask<JournalOutcome> RenewAsync(ShardId shard, JournalGeneration generation, CancellationToken cancel)
+    {
+        (List<RedisValue> arguments, long step) = Head(generation);
+        return await StepAsync(JournalScripts.Renew, shard, arguments, generation, step, cancel);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<JournalShard> LookAsync(ShardId shard, CancellationToken cancel)
     {
         JournalKeys keys = KeysOf(shard);
@@ -110,6 +119,7 @@ public sealed class RedisJournal : IJournal
     /// <inheritdoc/>
     public async ValueTask<JournalOutcome> AppendAsync(ShardId shard, JournalEntry entry, JournalGeneration generation, CancellationToken cancel)
     {
+        if (!await _sizeLimit.AllowsAsync(entry.Packed.Length)) return JournalOutcome.TooLarge;
         (List<RedisValue> arguments, long step) = Head(generation);
         arguments.AddRange([entry.First, entry.Through.Offset, JournalState.Text(entry.Through.Clock), entry.Spans, entry.Packing, entry.Packed]);
         return await StepAsync(JournalScripts.Append, shard, arguments, generation, step, cancel);
@@ -121,7 +131,7 @@ public sealed class RedisJournal : IJournal
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
         cancel.ThrowIfCancellationRequested();
         RedisKey log = KeysOf(shard).Log;
-        StreamEntry[] found = await _connection.AskAsync(database => database.StreamRangeAsync(log, $"({after}-0", "+", Math.Min(most, MostEntriesAtOnce)));
+        StreamEntry[] found = await AskAsync(database => database.StreamRangeAsync(log, $"({after}-0", "+", Math.Min(most, MostEntriesAtOnce)));
         return ImmutableCollectionsMarshal.AsImmutableArray(Array.ConvertAll(found, entry => EntryOf(entry, log)));
     }
 
@@ -151,6 +161,7 @@ public sealed class RedisJournal : IJournal
     public async ValueTask<(JournalOutcome Outcome, long Id)> CarryForwardAsync(
         ShardId shard, JournalEntry waiting, ReadOnlyMemory<long> replaced, long readThrough, JournalGeneration generation, CancellationToken cancel)
     {
+        if (!await _sizeLimit.AllowsAsync(waiting.Packed.Length)) return (JournalOutcome.TooLarge, 0);
         (List<RedisValue> arguments, long step) = Head(generation);
         arguments.AddRange(
             [readThrough, waiting.First, waiting.Through.Offset, JournalState.Text(waiting.Through.Clock), waiting.Spans, waiting.Packing, waiting.Packed]);
@@ -162,7 +173,7 @@ public sealed class RedisJournal : IJournal
             generation.AcknowledgedStep = step;
             return (JournalOutcome.Done, answer);
         }
-        catch (RedisServerException e) when (IsTooLarge(e))
+        catch (RedisServerException e) when (RedisSizeLimit.IsExceeded(e))
         {
             return (JournalOutcome.TooLarge, 0);
         }
@@ -197,7 +208,7 @@ public sealed class RedisJournal : IJournal
     {
         cancel.ThrowIfCancellationRequested();
         JournalKeys keys = KeysOf(shard);
-        await _connection.AskAsync(database => database.KeyDeleteAsync(keys.All));
+        await AskAsync(database => database.KeyDeleteAsync(keys.All));
     }
 
     /// <inheritdoc/>
@@ -223,10 +234,6 @@ public sealed class RedisJournal : IJournal
         _ => throw new InvalidDataException($"a script of the journal has answered {answer}"),
     };
 
-    /// <summary>The server takes no command of that size (<c>proto-max-bulk-len</c>, or what a managed one allows).</summary>
-    private static bool IsTooLarge(RedisServerException e) =>
-        e.Message.Contains("invalid bulk length", StringComparison.OrdinalIgnoreCase) || e.Message.Contains("exceeds maximum", StringComparison.OrdinalIgnoreCase);
-
     private (List<RedisValue> Arguments, long Step) Head(JournalGeneration generation)
     {
         long step = Interlocked.Increment(ref _step);
@@ -244,7 +251,7 @@ public sealed class RedisJournal : IJournal
             if (outcome == JournalOutcome.Done) generation.AcknowledgedStep = step;
             return outcome;
         }
-        catch (RedisServerException e) when (IsTooLarge(e))
+        catch (RedisServerException e) when (RedisSizeLimit.IsExceeded(e))
         {
             return JournalOutcome.TooLarge;
         }
@@ -254,8 +261,30 @@ public sealed class RedisJournal : IJournal
     {
         cancel.ThrowIfCancellationRequested();
         // Not given up half-way, since a step of this side may follow it only when it has been answered. The answer's time-out bounds it.
-        return await _connection.EvaluateAsync(script, keys.All, arguments);
+        try
+        {
+            return await _connection.EvaluateAsync(script, keys.All, arguments);
+        }
+        catch (RedisServerException e) when (!RedisSizeLimit.IsExceeded(e))
+        {
+            throw Refused(e);
+        }
     }
+
+    private async Task<T> AskAsync<T>(Func<IDatabase, Task<T>> command)
+    {
+        try
+        {
+            return await _connection.AskAsync(command);
+        }
+        catch (RedisServerException e)
+        {
+            throw Refused(e);
+        }
+    }
+
+    /// <summary>What was allowed at the start is not any more (a right, a renamed command): until that is mended, what is asked is asked again.</summary>
+    private BufferUnavailableException Refused(RedisServerException e) => new($"buffer: {_options.Address} refuses what it has allowed at the start: {e.Message}", e);
 
     private JournalEntry EntryOf(StreamEntry entry, RedisKey log)
     {

@@ -530,6 +530,9 @@ public readonly unsafe struct ShardCells
         set => Volatile.Write(ref _at[BufferThird], value);
     }
 
+    /// <summary>The same under today's assignment; before the first offset while the worker has not taken the shard over under that.</summary>
+    public long TakenThrough => HeldAssignment == Assignment ? ReadThrough : StoredPosition.BeforeFirst.Offset;
+
     /// <summary>Traces in the memory of the worker, where the buffer is there. Writer: the worker.</summary>
     public long BufferedTraces
     {

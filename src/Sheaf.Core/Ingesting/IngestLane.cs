@@ -34,6 +34,9 @@ internal sealed class IngestLane
     /// <summary>Number of the block in the order of reading.</summary>
     public long Number { get; set; }
 
+    /// <summary>How many messages of its partition, or of the file, came before the block.</summary>
+    public long MessagesBefore { get; set; }
+
     /// <summary>By shard of the block: its number among the blocks of that shard, in the order of reading.</summary>
     public long[] Tickets { get; }
 
@@ -109,6 +112,25 @@ internal sealed class IngestLane
             tally.Bytes += message.Length;
             if (span.IsSegmentRoot) tally.SegmentRoots++;
         }
+    }
+
+    /// <summary>Takes a span that the buffer does not take out of its batch.</summary>
+    /// <returns>The index of its message, and its fault.</returns>
+    public (int Message, SpanFault Fault) TakeOut(SpanBatch batch, long sourceOffset)
+    {
+        ref ShardTally tally = ref Tallies[batch.Shard.Value];
+        for (int i = 0; i < batch.Count; i++)
+        {
+            TraceSpan span = batch.Spans[i];
+            if (span.SourceOffset != sourceOffset) continue;
+            tally.Bytes -= span.PayloadLength;
+            if (span.IsSegmentRoot) tally.SegmentRoots--;
+            batch.Remove([i]);
+            break;
+        }
+        int message = 0;
+        while (Block.Messages[message].SourceOffset != sourceOffset) message++;
+        return (message, new SpanFault(SpanFaultKind.TooLargeForBuffer, SpanField.None, 0));
     }
 
     private bool IsTooLargeToWrite(in InputMessage message, in TraceSpan span, out SpanFault fault)

@@ -306,7 +306,12 @@ public sealed class IngestPipeline : IDisposable
     private async ValueTask AppendToShardAsync(IngestLane lane, ShardId shard, DeadLetterLimits limits, LaneEnds ends)
     {
         int s = shard.Value;
-        if (s == lane.Shards.First && !await TryWriteDeadLettersAsync(lane, limits, ends)) return;
+        if (s == lane.Shards.First)
+        {
+            lane.MessagesBefore = _intakes[s].DeadLetters.Begin(lane.Block.Messages.Length, lane.Block.Assignment);
+            // Who has no bad message waits for nobody's: an output for dead letters that is away holds up those who need it.
+            if (lane.Faults.Count > 0 && !await TryWriteDeadLettersAsync(lane, shard, lane.Faults, limits, ends)) return;
+        }
         long through = lane.Block.Messages is [.., { SourceOffset: var last }] ? last : StoredPosition.BeforeFirst.Offset;
         ShardCells cells = _control.Shard(shard);
         ShardIntake intake = _intakes[s];
@@ -318,7 +323,7 @@ public sealed class IngestPipeline : IDisposable
             if (batch.Count > 0) intake.NewestMs = Math.Max(intake.NewestMs, NewestOf(batch));
             if (lane.Settled.Count > 0) batch.Remove(lane.Settled);
             batch.Through = new StoredPosition(through, clock);
-            if (!await TryStoreAsync(lane.Block, batch, ends)) return;
+            if (!await TryStoreAsync(lane, batch, limits, ends)) return;
             _faults?.Invoke(FaultPoint.AfterAppend);
             _counters.CountStored(shard, batch.Count, lane.Tallies[s].Bytes, lane.Tallies[s].SegmentRoots);
             cells.StoredSpans += batch.Count;
@@ -357,8 +362,9 @@ public sealed class IngestPipeline : IDisposable
     /// Appends a batch, trying until the buffer takes it: the input waits meanwhile, and nothing is dropped. False where that ends because the shard went to somebody else, or
     /// because the run was told to stop and somebody else will read the block again.
     /// </summary>
-    private async ValueTask<bool> TryStoreAsync(InputBlock block, SpanBatch batch, LaneEnds ends)
+    private async ValueTask<bool> TryStoreAsync(IngestLane lane, SpanBatch batch, DeadLetterLimits limits, LaneEnds ends)
     {
+        InputBlock block = lane.Block;
         TimeSpan delay = ShortestRetry;
         while (true)
         {
@@ -385,6 +391,11 @@ public sealed class IngestPipeline : IDisposable
                 await (e.IsFull ? WaitWhileFullAsync(delay, ends.Abort) : WaitWhileUnavailableAsync(delay, ends.Abort));
                 delay = delay < LongestRetry ? 2 * delay : LongestRetry;
                 if (!IsCurrent(block.Assignment, batch.Shard)) return false;
+            }
+            catch (SpanTooLargeException e)
+            {
+                (int message, SpanFault fault) = lane.TakeOut(batch, e.SourceOffset);
+                if (!await TryWriteDeadLettersAsync(lane, batch.Shard, [(message, fault)], limits, ends)) return false;
             }
             catch (ClaimLapsedException e) when (block.Assignment > 0)
             {
@@ -427,18 +438,19 @@ public sealed class IngestPipeline : IDisposable
     }
 
     /// <summary>False where the run was told to stop, they cannot be written, and somebody else will read the block again.</summary>
-    private async ValueTask<bool> TryWriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, LaneEnds ends)
+    private async ValueTask<bool> TryWriteDeadLettersAsync(
+        IngestLane lane, ShardId shard, IReadOnlyList<(int Message, SpanFault Fault)> faults, DeadLetterLimits limits, LaneEnds ends)
     {
         try
         {
-            await WriteDeadLettersAsync(lane, limits, ends.Patience);
+            await WriteDeadLettersAsync(lane, shard, faults, limits, ends.Patience);
             return true;
         }
         catch (OperationCanceledException e) when (!ends.Abort.IsCancellationRequested)
         {
             if (lane.Block.Assignment > 0)
             {
-                _intakes[lane.Shards.First].GivenUp = lane.Block.Assignment; // whoever has the shard next reads it again
+                _intakes[shard.Value].GivenUp = lane.Block.Assignment; // whoever has the shard next reads it again
                 return false;
             }
             throw new SinkException(
@@ -446,21 +458,18 @@ public sealed class IngestPipeline : IDisposable
         }
     }
 
-    private async ValueTask WriteDeadLettersAsync(IngestLane lane, DeadLetterLimits limits, CancellationToken cancel)
+    private async ValueTask WriteDeadLettersAsync(
+        IngestLane lane, ShardId shard, IReadOnlyList<(int Message, SpanFault Fault)> faults, DeadLetterLimits limits, CancellationToken cancel)
     {
-        // Who has no bad message waits for nobody's: an output for dead letters that is away holds up those who need it.
         DeadLetterTally tally = _intakes[lane.Shards.First].DeadLetters;
-        long before = tally.Begin(lane.Block.Messages.Length, lane.Block.Assignment);
-        if (lane.Faults.Count == 0) return;
-        ShardId shard = lane.Block.Shard ?? new ShardId(0);
-        var letters = new List<DeadLetter>(lane.Faults.Count);
+        var letters = new List<DeadLetter>(faults.Count);
         string? excess = null;
-        for (int i = 0; i < lane.Faults.Count && excess is null; i++)
+        for (int i = 0; i < faults.Count && excess is null; i++)
         {
-            (int index, SpanFault fault) = lane.Faults[i];
+            (int index, SpanFault fault) = faults[i];
             InputMessage message = lane.Block.Messages[index];
             letters.Add(new DeadLetter(fault, _source.Name, shard, message.SourceOffset, lane.Block.Buffer.Slice(message.Start, message.Length)));
-            excess = tally.CountBad(before + index + 1, limits);
+            excess = tally.CountBad(lane.MessagesBefore + index + 1, limits);
         }
         await _deadLetterTurn.WaitAsync(cancel);
         try

@@ -31,6 +31,12 @@ public interface IJournal : IAsyncDisposable
     /// <summary>Begins the next generation of a side, and tells what the journal holds. Callers of earlier generations change nothing afterwards.</summary>
     ValueTask<JournalShard> OpenAsync(ShardId shard, JournalSide side, CancellationToken cancel);
 
+    /// <summary>
+    /// Goes on with a generation that the journal may have forgotten together with what it has lost: the caller has seen what it holds now, and its next step begins there.
+    /// </summary>
+    /// <returns><see cref="JournalOutcome.Done"/> or <see cref="JournalOutcome.Superseded"/>.</returns>
+    ValueTask<JournalOutcome> RenewAsync(ShardId shard, JournalGeneration generation, CancellationToken cancel);
+
     /// <summary>What the journal holds. Changes nothing; the answer's generation is of no use.</summary>
     ValueTask<JournalShard> LookAsync(ShardId shard, CancellationToken cancel);
 

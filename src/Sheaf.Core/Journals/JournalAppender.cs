@@ -143,11 +143,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
     {
         (int start, int count) = range.GetOffsetAndLength(batch.Count);
         if (count < 2)
-        {
-            throw new BufferUnavailableException(
-                $"journal of shard {batch.Shard}: the server takes no command as large as the message at {batch.Spans[start].SourceOffset} "
-                + $"({batch.Spans[start].PayloadLength} bytes): raise its limit (proto-max-bulk-len), or set --max-message-bytes below that");
-        }
+            throw new SpanTooLargeException(batch.Spans[start].SourceOffset);
         int middle = start + (count / 2);
         StoredPosition half = PositionOf(batch.Spans[middle - 1]);
         await AppendAsync(batch, start..middle, half, shard, cancel);
@@ -162,14 +158,14 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
     {
         ShardCells cells = _control.Shard(id);
         JournalShard now = await _journal.LookAsync(id, cancel);
-        long taken = cells.ReadThrough;
+        long taken = cells.TakenThrough;
         if (!now.IsWhole || now.Stored is not { } stored || stored.Offset < taken)
         {
             cells.RestoresWanted++;
             throw new BufferUnavailableException(
                 $"journal of shard {id}: the server came back without what it had acknowledged; the flusher worker writes it anew, the input waits");
         }
-        shard.Generation = (await _journal.OpenAsync(id, JournalSide.Appender, cancel)).Generation;
+        if (await _journal.RenewAsync(id, shard.Generation!, cancel) == JournalOutcome.Superseded) throw Lapsed(id);
         StoredPosition before = shard.Stored;
         long at = stored.Offset;
         if (at < shard.ReleasedThrough)
@@ -181,6 +177,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
             await AppendAgainAsync(id, entry with { First = at }, shard, cancel);
             at = entry.Through.Offset;
         }
+        if (at > before.Offset) shard.Stored = stored; // the answer to an append that was stored has not come
         if (at < before.Offset) await AppendAgainAsync(id, new JournalEntry(0, at, before, 0, default, ""), shard, cancel);
         shard.NeedsRejoining = false;
     }
@@ -198,7 +195,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
 
     private void Release(ShardId id, Shard shard)
     {
-        long taken = _control.Shard(id).ReadThrough;
+        long taken = _control.Shard(id).TakenThrough;
         while (shard.NotTaken.TryPeek(out JournalEntry first) && first.Through.Offset <= taken)
             shard.ReleasedThrough = shard.NotTaken.Dequeue().Through.Offset;
     }

@@ -13,6 +13,9 @@ public sealed record JournaledBufferOptions(SpanFormat Format, TimeSpan VerifyIn
 {
     /// <summary>How often what has left is settled. A crash repeats at most what has left since.</summary>
     public TimeSpan SettleInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Entries that together are smaller than this, in bytes, are not carried forward.</summary>
+    public long LeastCarriedBytes { get; init; } = 256 << 10;
 }
 
 /// <summary>
@@ -32,14 +35,14 @@ public sealed class JournaledBuffer : ISpanClaimer
 {
     private const int MostEntriesAtOnce = 64;
 
-    /// <summary>Entries are carried forward when they are so many times as large as what waits in them …</summary>
+    /// <summary>Entries are carried forward when they are so many times as large as what waits in them.</summary>
     private const int MostDead = 4;
-
-    /// <summary>… and together at least as large as this, in bytes.</summary>
-    private const long LeastCarried = 256 << 10;
 
     /// <summary>Spans of an entry that others were carried into: as many as make the compression good.</summary>
     private const int GoodSpans = 1000;
+
+    /// <summary>The same in packed bytes.</summary>
+    private const int GoodBytes = 512 << 10;
 
     private readonly IJournal _journal;
     private readonly MemoryBuffer _memory;
@@ -181,7 +184,7 @@ public sealed class JournaledBuffer : ISpanClaimer
     {
         JournalOutcome outcome = await _journal.VerifyAsync(shard.Id, shard.ReadThrough, shard.Generation, cancel);
         if (outcome == JournalOutcome.Superseded) return false;
-        if (outcome == JournalOutcome.Lost) await RestoreAsync(shard, cancel);
+        if (outcome == JournalOutcome.Lost || shard.NeedsRestoring) await RestoreAsync(shard, cancel);
         return true;
     }
 
@@ -199,13 +202,13 @@ public sealed class JournaledBuffer : ISpanClaimer
         // Entries that were carried forward were added after later ones.
         shard.Entries.Sort((one, other) => one.First.CompareTo(other.First));
         // What a worker before this one had taken, of the same life of the shard.
-        long taken = cells.HeldAssignment == cells.Assignment ? cells.ReadThrough : StoredPosition.BeforeFirst.Offset;
+        long taken = cells.TakenThrough;
         bool isWhole = opened.IsWhole && opened.Stored is not null;
         long readOn = opened.Stored is not null ? opened.ReadOn : shard.Entries is [var oldest, ..] ? oldest.First : taken;
         _memory.Drop(id);
         _memory.Begin(id, new StoredPosition(readOn, StreamClock.NotStarted), opened.Settled);
         _shards.Add(id, shard);
-        shard.ReadThrough = readOn;
+        cells.ReadThrough = shard.ReadThrough = readOn;
         shard.Clock = opened.Stored?.Clock ?? new StreamClock(cells.ClockMs, cells.LeaptMs, 0, 0);
         foreach (JournalEntry entry in shard.Entries)
         {
@@ -318,12 +321,17 @@ public sealed class JournaledBuffer : ISpanClaimer
         shard.RestoresSeen = _control.Shard(shard.Id).RestoresWanted;
         JournalOutcome outcome = await _journal.VerifyAsync(shard.Id, shard.ReadThrough, shard.Generation, cancel);
         if (outcome == JournalOutcome.Superseded) throw Lapsed(shard.Id);
-        if (outcome == JournalOutcome.Lost) await RestoreAsync(shard, cancel);
+        if (outcome == JournalOutcome.Lost || shard.NeedsRestoring) await RestoreAsync(shard, cancel);
         shard.SettledAt = _time.GetTimestamp();
     }
 
     private async ValueTask SettleAsync(Shard shard, CancellationToken cancel)
     {
+        if (shard.NeedsRestoring)
+        {
+            await RestoreAsync(shard, cancel);
+            return;
+        }
         shard.RestoresSeen = _control.Shard(shard.Id).RestoresWanted;
         _memory.TakeProgress(shard.Id, shard.Progress);
         _removed.Clear();
@@ -355,20 +363,32 @@ public sealed class JournaledBuffer : ISpanClaimer
     /// <summary>Where the entries hold little that waits, what waits in the oldest of them goes on into a new one: a long trace must not keep all that came with it.</summary>
     private async ValueTask CarryForwardAsync(Shard shard, CancellationToken cancel)
     {
-        long bytes = 0, waitingBytes = 0;
-        foreach (JournalEntry entry in shard.Entries)
+        // Entries in a row, so that what is between the first and the last of them is in the new one.
+        for (int first = 0, end; first < shard.Entries.Count; first = end)
         {
-            bytes += entry.Packed.Length;
-            waitingBytes += entry.Packed.Length * _memory.CountWaiting(shard.Id, entry.First, entry.Through.Offset) / entry.Spans;
+            long bytes = 0, waitingBytes = 0, waitingSpans = 0;
+            for (end = first; end < shard.Entries.Count && waitingSpans < GoodSpans && waitingBytes < GoodBytes; end++)
+            {
+                JournalEntry entry = shard.Entries[end];
+                long waiting = _memory.CountWaiting(shard.Id, entry.First, entry.Through.Offset);
+                bytes += entry.Packed.Length;
+                waitingBytes += entry.Packed.Length * waiting / entry.Spans;
+                waitingSpans += waiting;
+            }
+            if (end - first < 2 || bytes < _options.LeastCarriedBytes || bytes <= MostDead * waitingBytes) continue;
+            await CarryForwardAsync(shard, first, end - first, cancel);
+            return; // one at a time: what is due must not wait for it
         }
-        if (bytes < LeastCarried || bytes <= MostDead * waitingBytes) return;
+    }
+
+    private async ValueTask CarryForwardAsync(Shard shard, int first, int count, CancellationToken cancel)
+    {
         SpanBatch batch = shard.Batch;
         var messages = new MemoryStream();
         batch.Reset(default);
-        int count = 0;
-        for (; count < shard.Entries.Count && batch.Count < GoodSpans; count++)
+        for (int e = first; e < first + count; e++)
         {
-            _journal.Unpack(shard.Entries[count], _messages);
+            _journal.Unpack(shard.Entries[e], _messages);
             foreach (ref readonly JournalMessage message in _messages.Messages)
             {
                 if (!_memory.IsWaiting(shard.Id, message.SourceOffset)) continue;
@@ -380,15 +400,14 @@ public sealed class JournaledBuffer : ISpanClaimer
                 messages.Write(_messages.BytesOf(message));
             }
         }
-        if (count < 2 || batch.Count == 0) return;
         batch.Refer(messages.GetBuffer().AsMemory(0, (int)messages.Length));
-        JournalEntry carried = _journal.Pack(batch, .., shard.Entries[0].First, shard.Entries[count - 1].Through);
-        long[] replaced = [.. shard.Entries.Take(count).Select(entry => entry.Id)];
+        JournalEntry carried = _journal.Pack(batch, .., shard.Entries[first].First, shard.Entries[first + count - 1].Through);
+        long[] replaced = [.. shard.Entries.GetRange(first, count).Select(entry => entry.Id)];
         (JournalOutcome outcome, long id) = await _journal.CarryForwardAsync(shard.Id, carried, replaced, shard.ReadThrough, shard.Generation, cancel);
         if (outcome == JournalOutcome.Superseded) throw Lapsed(shard.Id);
         if (outcome != JournalOutcome.Done) return; // the next settling tells
-        shard.Entries.RemoveRange(0, count);
-        shard.Entries.Insert(0, carried with { Id = id });
+        shard.Entries.RemoveRange(first, count);
+        shard.Entries.Insert(first, carried with { Id = id });
     }
 
     /// <summary>Writes the journal of a shard anew: the memory has everything that waits.</summary>
@@ -400,11 +419,13 @@ public sealed class JournaledBuffer : ISpanClaimer
         _memory.TakeProgress(shard.Id, shard.Progress);
         shard.Entries.RemoveAll(entry => _memory.CountWaiting(shard.Id, entry.First, entry.Through.Offset) == 0);
         long waiting = _memory.Measure(shard.Id).Spans;
+        shard.NeedsRestoring = true; // where the answer does not come, the entries may have their new ids already
         JournalOutcome outcome = await _journal.RestoreAsync(
             shard.Progress, new StoredPosition(shard.ReadThrough, shard.Clock), shard.Entries, waiting, shard.Generation, cancel);
         if (outcome == JournalOutcome.Superseded) throw Lapsed(shard.Id);
         if (outcome != JournalOutcome.Done)
             throw new BufferUnavailableException($"journal of shard {shard.Id}: it could not be written anew ({outcome})");
+        shard.NeedsRestoring = false;
         for (int i = 0; i < shard.Entries.Count; i++) shard.Entries[i] = shard.Entries[i] with { Id = i + 1 };
         (shard.LastId, shard.AppendedSpans, shard.HasUnsettled) = (shard.Entries.Count, waiting, false);
         _memory.AcknowledgeProgress(shard.Progress);
@@ -475,6 +496,9 @@ public sealed class JournaledBuffer : ISpanClaimer
 
         /// <summary>Something was removed since it was settled last.</summary>
         public bool HasUnsettled { get; set; }
+
+        /// <summary>The journal is being written anew, and has not said yet that it is.</summary>
+        public bool NeedsRestoring { get; set; }
 
         /// <summary>When the journal was written to last, as a timestamp.</summary>
         public long SettledAt { get; set; }

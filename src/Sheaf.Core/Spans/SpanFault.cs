@@ -30,6 +30,9 @@ public enum SpanFaultKind : byte
     /// <summary>A span that would be larger than the output takes, alone in its segment's message.</summary>
     TooLargeForOutput,
 
+    /// <summary>A span that would be larger than the server takes that the buffer is kept on.</summary>
+    TooLargeForBuffer,
+
     /// <summary>A required field is absent.</summary>
     Missing,
 

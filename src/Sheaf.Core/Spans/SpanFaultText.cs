@@ -31,6 +31,7 @@ internal static class SpanFaultText
         SpanFaultKind.TooLarge => $"{Number(message.Length)} bytes, {Number(fault.Position)} are allowed",
         SpanFaultKind.TooLargeForOutput => $"{Number(message.Length)} bytes: with is_segment and its segment's id more than the {Number(fault.Position)} bytes that the output takes of one span "
             + "(max.message.bytes of its topics, less what stands around a span)",
+        SpanFaultKind.TooLargeForBuffer => $"{Number(message.Length)} bytes: more than the server of the buffer takes in one command (proto-max-bulk-len, or the limit of a managed one)",
         SpanFaultKind.Missing => $"{fault.Field.Name()}: missing, needs {Needs(fault.Field)}",
         SpanFaultKind.Null => $"{fault.Field.Name()}: null at byte {Number(fault.Position)}, needs {Needs(fault.Field)}",
         SpanFaultKind.WrongType =>

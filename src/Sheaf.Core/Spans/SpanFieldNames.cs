@@ -41,6 +41,7 @@ public static class SpanFieldNames
         SpanFaultKind.TooDeep => "too_deep",
         SpanFaultKind.TooLarge => "too_large",
         SpanFaultKind.TooLargeForOutput => "too_large_for_output",
+        SpanFaultKind.TooLargeForBuffer => "too_large_for_buffer",
         SpanFaultKind.Missing => "missing",
         SpanFaultKind.Null => "null",
         SpanFaultKind.WrongType => "wrong_type",

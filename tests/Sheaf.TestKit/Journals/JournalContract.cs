@@ -296,6 +296,38 @@ public abstract class JournalContract
         Assert.Equal(100, (await journal.OpenAsync(one, JournalSide.Worker, default)).Stored!.Value.Offset);
     }
 
+    /// <summary>The model check.</summary>
+    [Fact]
+    public async Task Whatever_dies_or_forgets_in_whatever_step_nothing_is_lost_and_no_trace_is_torn()
+    {
+        long restored = 0, carried = 0;
+        for (int seed = 1; seed <= ModelRuns; seed++)
+        {
+            IJournal journal = await OpenAsync();
+            await journal.RemoveAsync(Zero, default);
+            await Server.Save(); // of nothing
+            var model = new JournaledBufferModel(seed, OpenAsync, Server);
+            try
+            {
+                await model.RunAsync(steps: 300);
+            }
+            catch (Exception e)
+            {
+                throw new InvalidOperationException($"seed {seed}, after:\n{string.Join('\n', model.Steps.TakeLast(200))}", e);
+            }
+            restored += model.Restored;
+            carried += model.Carried;
+        }
+        Assert.NotEqual(0, restored);
+        Assert.NotEqual(0, carried);
+    }
+
+    /// <summary>How many runs the model check makes.</summary>
+    protected abstract int ModelRuns { get; }
+
+    /// <summary>The server of this test's journal, shard 0.</summary>
+    protected abstract JournalServer Server { get; }
+
     private protected SpanBatch Batch(params ReadOnlySpan<SpanDraft> drafts)
     {
         SpanBatch batch = _input.Batch(Zero.Value, drafts);

@@ -40,6 +40,14 @@ public sealed class ModelJournal(JournalOrigin origin) : IJournal
         return new(Look(known, new JournalGeneration(side, known.Generations[side])));
     }
 
+    public ValueTask<JournalOutcome> RenewAsync(ShardId shard, JournalGeneration generation, CancellationToken cancel)
+    {
+        Shard known = Of(shard);
+        if (known.Generations.GetValueOrDefault(generation.Side) > generation.Number) return new(JournalOutcome.Superseded);
+        known.Generations[generation.Side] = generation.Number;
+        return Done(known, generation);
+    }
+
     public ValueTask<JournalShard> LookAsync(ShardId shard, CancellationToken cancel) => new(Look(Of(shard), new JournalGeneration(JournalSide.Appender, 0)));
 
     private JournalShard Look(Shard known, JournalGeneration generation)

@@ -10,5 +10,19 @@ public sealed class ModelJournalTests : JournalContract, IAsyncDisposable
 
     public ValueTask DisposeAsync() => _journal.DisposeAsync();
 
+    protected override int ModelRuns => 100;
+
+    protected override JournalServer Server => new(
+        () =>
+        {
+            _journal.Save(Zero);
+            return Task.CompletedTask;
+        },
+        () =>
+        {
+            _journal.Restore(Zero);
+            return Task.CompletedTask;
+        });
+
     protected override ValueTask<IJournal> OpenAsync() => new(_journal);
 }

@@ -258,7 +258,7 @@ public sealed class SpanFaultTests
     public void Every_kind_and_field_has_a_frozen_name()
     {
         Assert.Equal(
-            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large too_large_for_output missing null wrong_type wrong_length not_hex out_of_range "
+            "none empty invalid_json truncated invalid_utf8 not_an_object too_deep too_large too_large_for_output too_large_for_buffer missing null wrong_type wrong_length not_hex out_of_range "
             + "lone_surrogate number_too_large",
             string.Join(' ', Enum.GetValues<SpanFaultKind>().Select(kind => kind.Name())));
         Assert.Equal(

@@ -24,6 +24,28 @@ public abstract class RedisJournalContract : JournalContract, IAsyncLifetime
         foreach (IJournal journal in _open) await journal.DisposeAsync();
     }
 
+    protected override int ModelRuns => 5;
+
+    protected override JournalServer Server => new(() => CopyAsync("", ":saved"), () => CopyAsync(":saved", ""));
+
+    /// <summary>The node that has the keys of shard 0.</summary>
+    private protected virtual Task<RedisServer> NodeAsync(string key) => Task.FromResult(Node);
+
+    private protected abstract RedisServer Node { get; }
+
+    private async Task CopyAsync(string from, string to)
+    {
+        string common = $"sheaf:{{{_slice}:0}}";
+        RedisServer node = await NodeAsync(common + ":state");
+        await using TestRedis client = await TestRedis.ConnectAsync(node.Address);
+        foreach (string key in (string[])[common + ":state", common + ":log"])
+        {
+            await client.AskAsync("DEL", key + to);
+            TestReply copied = await client.AskAsync("COPY", key + from, key + to);
+            Assert.False(copied.IsError, copied.IsError ? copied.Text() : "");
+        }
+    }
+
     protected override async ValueTask<IJournal> OpenAsync()
     {
         var options = new RedisJournalOptions(Address, Origin) { SliceId = _slice, CompressionLevel = CompressionLevel };
@@ -56,11 +78,15 @@ public abstract class RedisJournalContract : JournalContract, IAsyncLifetime
 public sealed class ServerJournalContract(RedisJournalContract.OneServer fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.OneServer>
 {
     private protected override RedisAddress Address => fixture.Server.Address;
+
+    private protected override RedisServer Node => fixture.Server;
 }
 
 public sealed class UncompressedJournalContract(RedisJournalContract.OneServer fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.OneServer>
 {
     private protected override RedisAddress Address => fixture.Server.Address;
+
+    private protected override RedisServer Node => fixture.Server;
 
     private protected override int CompressionLevel => -1;
 }
@@ -68,4 +94,12 @@ public sealed class UncompressedJournalContract(RedisJournalContract.OneServer f
 public sealed class ClusterJournalContract(RedisJournalContract.ThreeNodes fixture) : RedisJournalContract, IClassFixture<RedisJournalContract.ThreeNodes>
 {
     private protected override RedisAddress Address => fixture.Cluster.Address;
+
+    private protected override RedisServer Node => fixture.Cluster.Nodes[0];
+
+    private protected override async Task<RedisServer> NodeAsync(string key)
+    {
+        TestReply slot = await fixture.Cluster.AskAsync(0, "CLUSTER", "KEYSLOT", key);
+        return fixture.Cluster.Nodes[RedisCluster.NodeOf((int)slot.Number)];
+    }
 }
