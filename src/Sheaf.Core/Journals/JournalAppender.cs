@@ -39,7 +39,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
         shard.Generation = opened.Generation;
         shard.Stored = opened.Stored ?? StoredPosition.BeforeFirst;
         shard.NeedsRejoining = false;
-        shard.ReleasedThrough = StoredPosition.BeforeFirst.Offset;
+        shard.ReleasedThrough = shard.Stored.Offset;
         return opened;
     }
 
@@ -93,14 +93,12 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
 
     private async ValueTask AppendInTurnAsync(SpanBatch batch, Shard shard, CancellationToken cancel)
     {
-        if (shard.NeedsRejoining) await RejoinAsync(batch.Shard, shard, cancel);
+        if (shard.NeedsRejoining) Keep(batch, await RejoinAsync(batch.Shard, shard, cancel), shard);
         Release(batch.Shard, shard);
         while (shard.Stored.Offset < batch.Through.Offset)
         {
             // Where the batch was cut before and its second part was not stored, only that is left.
-            int start = 0;
-            while (start < batch.Count && batch.Spans[start].SourceOffset <= shard.Stored.Offset) start++;
-            await AppendAsync(batch, start.., batch.Through, shard, cancel);
+            await AppendAsync(batch, IndexBehind(batch, shard.Stored.Offset).., batch.Through, shard, cancel);
         }
     }
 
@@ -130,7 +128,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
                 throw Lapsed(batch.Shard);
             case JournalOutcome.Lost:
                 shard.NeedsRejoining = true;
-                await RejoinAsync(batch.Shard, shard, cancel);
+                Keep(batch, await RejoinAsync(batch.Shard, shard, cancel), shard);
                 return; // and once more, from where the journal is now
             case JournalOutcome.TooLarge:
                 await AppendHalvesAsync(batch, range, through, shard, cancel);
@@ -153,8 +151,9 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
     /// <summary>
     /// The journal is not where this side has left it. Goes on where the worker has written it anew, with what the worker had not taken.
     /// </summary>
+    /// <returns>How far the input is stored then.</returns>
     /// <exception cref="BufferUnavailableException">The worker has not done so yet.</exception>
-    private async ValueTask RejoinAsync(ShardId id, Shard shard, CancellationToken cancel)
+    private async ValueTask<StoredPosition> RejoinAsync(ShardId id, Shard shard, CancellationToken cancel)
     {
         ShardCells cells = _control.Shard(id);
         JournalShard now = await _journal.LookAsync(id, cancel);
@@ -177,9 +176,26 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
             await AppendAgainAsync(id, entry with { First = at }, shard, cancel);
             at = entry.Through.Offset;
         }
-        if (at > before.Offset) shard.Stored = stored; // the answer to an append that was stored has not come
         if (at < before.Offset) await AppendAgainAsync(id, new JournalEntry(0, at, before, 0, default, ""), shard, cancel);
         shard.NeedsRejoining = false;
+        return stored.Offset > before.Offset ? stored : before;
+    }
+
+    /// <summary>Where a part of the batch is stored already, since the answer to an append of it has not come, it is kept as others are.</summary>
+    private void Keep(SpanBatch batch, StoredPosition stored, Shard shard)
+    {
+        if (stored.Offset <= shard.Stored.Offset) return;
+        JournalEntry entry = _journal.Pack(batch, IndexBehind(batch, shard.Stored.Offset)..IndexBehind(batch, stored.Offset), shard.Stored.Offset, stored);
+        if (entry.Spans > 0) shard.NotTaken.Enqueue(entry);
+        shard.Stored = stored;
+    }
+
+    /// <summary>The index of the first span behind an offset.</summary>
+    private static int IndexBehind(SpanBatch batch, long offset)
+    {
+        int index = 0;
+        while (index < batch.Count && batch.Spans[index].SourceOffset <= offset) index++;
+        return index;
     }
 
     private async ValueTask AppendAgainAsync(ShardId id, JournalEntry entry, Shard shard, CancellationToken cancel)
@@ -213,7 +229,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
         /// <summary>What was appended, and the worker has not taken yet.</summary>
         public Queue<JournalEntry> NotTaken { get; } = new();
 
-        /// <summary>What the worker has taken since the shard was opened: it is not kept here any more.</summary>
+        /// <summary>What is not kept here any more: the worker has taken it, or it was stored before the shard was opened.</summary>
         public long ReleasedThrough { get; set; } = StoredPosition.BeforeFirst.Offset;
 
         /// <summary>The journal is not where this side has left it.</summary>

@@ -241,6 +241,11 @@ public sealed class JournaledBuffer : ISpanClaimer
             foreach (JournalEntry entry in page)
             {
                 shard.LastId = entry.Id;
+                if (entry.Through.Offset <= shard.ReadThrough)
+                {
+                    NoteCarried(shard, entry);
+                    continue;
+                }
                 shard.AppendedSpans += entry.Spans;
                 shard.Entries.Add(entry);
                 shard.Clock = entry.Through.Clock;
@@ -260,6 +265,15 @@ public sealed class JournaledBuffer : ISpanClaimer
             throw new BufferUnavailableException(
                 $"journal of shard {shard.Id}: the server came back without what it had acknowledged. It was written anew; the rest comes again from the reader");
         }
+    }
+
+    /// <summary>An entry that this worker has carried others into, and whose spans it has: the answer to that may not have come.</summary>
+    private static void NoteCarried(Shard shard, JournalEntry carried)
+    {
+        if (shard.Entries.Exists(entry => entry.Id == carried.Id)) return;
+        shard.Entries.RemoveAll(entry => entry.First >= carried.First && entry.Through.Offset <= carried.Through.Offset);
+        int at = shard.Entries.FindIndex(entry => entry.First >= carried.First);
+        shard.Entries.Insert(at < 0 ? shard.Entries.Count : at, carried);
     }
 
     /// <summary>Puts the spans of an entry into the memory.</summary>

@@ -42,6 +42,7 @@ public sealed class JournaledBufferModel(int seed, Func<ValueTask<IJournal>> ope
     private Instance? _zombie;
     private JournaledBuffer? _zombieWorker;
     private bool _isShort; // the journal may lack what it has acknowledged
+    private bool _hasVerified; // since the server has come back
     private bool _isQuiet; // no more faults
     private long _newestMs = 1_000_000;
 
@@ -119,7 +120,7 @@ public sealed class JournaledBufferModel(int seed, Func<ValueTask<IJournal>> ope
                 Steps.Add("comes back");
                 await server.ComeBack();
                 (_zombie, _zombieWorker) = (null, null); // a server that has forgotten a generation cannot refuse it
-                _isShort = true;
+                (_isShort, _hasVerified) = (true, false);
                 break;
             default:
                 await BeZombiesAsync();
@@ -220,7 +221,7 @@ public sealed class JournaledBufferModel(int seed, Func<ValueTask<IJournal>> ope
     private async Task SettleAsync(bool now)
     {
         if (!await TakeOverAsync()) return;
-        await TryWorkAsync(async () => await _now.Worker.SettleAsync(now, default));
+        if (await TryWorkAsync(async () => await _now.Worker.SettleAsync(now, default))) _hasVerified |= now;
     }
 
     /// <summary>A worker that begins, or that its journal has failed, takes its shards over first.</summary>
@@ -287,8 +288,8 @@ public sealed class JournaledBufferModel(int seed, Func<ValueTask<IJournal>> ope
             }
         }
         _isShort = _input.Take((int)acknowledged).Any(span => !_left.Contains(span.Offset) && !offsets.Contains(span.Offset));
-        // The worker has noticed, or has nothing to notice: its own steps are still in the journal.
-        _isShort |= !_now.IsReady;
+        // Nothing may be missing but a step, which the worker still has to notice.
+        _isShort |= !_now.IsReady || !_hasVerified;
     }
 
     private static async Task<bool> TryAsync(Func<Task> step)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Sheaf.SystemTests.Processes;
 using Sheaf.Telemetry;
 using Sheaf.TestKit;
@@ -184,6 +185,23 @@ public sealed class FailingServers : RedisRunTest
         Assert.Equal(0, Logged.Count(run.Error, EventIds.BufferLost));
         Assert.Equal(0, RestartsSaid(run.Error)); // it is no fault of a worker
         Assert.Empty(await KeysAsync(server));
+    }
+
+    [Fact]
+    public async Task A_span_that_is_larger_than_it_takes_is_a_dead_letter_and_all_others_leave()
+    {
+        await using RedisServer server = await RedisServer.StartAsync("proto-max-bulk-len 1mb");
+        SharedLoad load = await SharedLoad.GetAsync();
+        string input = PathOf("large.jsonl");
+        string large = "{\"organization_id\":1,\"project_id\":1,\"trace_id\":\"000000000000000000000000000000aa\",\"span_id\":\"00000000000000aa\",\"start_timestamp\":1,"
+            + $"\"end_timestamp\":2,\"received\":3,\"retention_days\":90,\"status\":\"ok\",\"filler\":\"{new string('x', 3 << 19)}\"}}\n";
+        await File.WriteAllBytesAsync(input, [.. await File.ReadAllBytesAsync(load.Input), .. Encoding.UTF8.GetBytes(large + large)]);
+        await using SheafProcess sheaf = StartOn(server.Uri, input, null, "--compression-level", "-1");
+        Ended run = await sheaf.EndAsync();
+        run.AssertEnded(0);
+        SpanIds.AssertAll(load, run.Error, PathOf("out.jsonl"));
+        Assert.Equal(2, File.ReadLines(PathOf("dead.jsonl")).Count(letter => letter.Contains("\"too_large_for_buffer\"", StringComparison.Ordinal)));
+        Assert.Equal(load.DeadLetterLines.Length + 2, run.Count("dead_letters"));
     }
 
     [Fact]
