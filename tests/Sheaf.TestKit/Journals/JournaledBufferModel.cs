@@ -73,7 +73,7 @@ public sealed class JournaledBufferModel(int seed, Func<ValueTask<IJournal>> ope
         }
         for (int round = 0; (await _eye.LookAsync(Shard, default)).WaitingSpans > 0 || _isShort || round == 0; round++)
         {
-            if (round == 10) Assert.Fail($"the journal is never empty: {await _eye.LookAsync(Shard, default)}, short: {_isShort}");
+            if (round == 200) Assert.Fail($"the journal is never empty: {await _eye.LookAsync(Shard, default)}, short: {_isShort}");
             await FlushAsync(long.MaxValue);
             await SettleAsync(now: true);
             await _now.Appender.ResendAsync(default);
