@@ -17,10 +17,11 @@ internal sealed record LoadArguments
           --sheaf PATH       the executable to measure (default: the one built with this)
           --no-file          leave out what writes a file
           --in-process       the pipeline in this process again and again, warm, instead of child processes
-          --redis            the Redis engine on a redis-server of its own: append, claim, read, remove, beside SET, GET, DEL of the same bytes
-          --kafka BROKERS    from topic to topic with either engine, beside librdkafka alone, on these brokers (host:port[,…]; processor time of theirs is not known then), or
+          --redis            the Redis journal on a redis-server of its own: append, read, settle, beside XADD, XRANGE, XDEL of the same bytes
+          --redis-file       the command from a file to nowhere, with the memory buffer and with the Redis journal in turn
+          --kafka BROKERS    from topic to topic with either buffer, beside librdkafka alone, on these brokers (host:port[,…]; processor time of theirs is not known then), or
                              start: a broker of its own from the folder SHEAF_TEST_KAFKA_DIR (default 500000 spans)
-          --variant NAME=…   with --kafka, may be repeated: the memory engine once more, with these words for process-spans: --variant 'once=--delivery exactly-once'
+          --variant NAME=…   with --kafka, may be repeated: the memory buffer once more, with these words for process-spans: --variant 'once=--delivery exactly-once'
           --floors           with --kafka: only producing with librdkafka and with the sink, one message for every ten --spans
           -- WORDS           with --kafka: words for process-spans in every variant
           --memory           memory over live payload with every span alive at the end of the input, instead of speed
@@ -37,6 +38,8 @@ internal sealed record LoadArguments
     public bool InProcess { get; private init; }
     public bool Memory { get; private init; }
     public bool Redis { get; private init; }
+
+    public bool RedisFile { get; private init; }
 
     /// <summary>With Kafka: producing alone.</summary>
     public bool Floors { get; private init; }
@@ -73,6 +76,7 @@ internal sealed record LoadArguments
                 "--variant" => arguments with { Variants = [.. arguments.Variants, Variant(Next())] },
                 "--floors" => arguments with { Floors = true },
                 "--redis" => arguments with { Redis = true },
+                "--redis-file" => arguments with { RedisFile = true },
                 _ => throw new FormatException($"unknown option {option}"),
             };
 

@@ -19,6 +19,11 @@ try
         return 0;
     }
     string input = await Input.EnsureAsync(arguments.Folder, arguments.Spans, CancellationToken.None);
+    if (arguments.RedisFile)
+    {
+        await new RedisRunBench(arguments, input).RunAsync();
+        return 0;
+    }
     var benchmark = new Benchmark(arguments, input, CancellationToken.None);
     if (arguments.Memory) await benchmark.MemoryAsync();
     else if (arguments.InProcess) await benchmark.InProcessAsync();

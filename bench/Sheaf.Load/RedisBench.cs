@@ -93,6 +93,8 @@ internal sealed class RedisBench(LoadArguments arguments)
             journal, memory, control, 0, new JournaledBufferOptions(SpanFormat.SentryJson, TimeSpan.FromMinutes(1)), TimeProvider.System, e => throw e);
         await worker.TakeOverAsync(new[] { shard }, default);
         long batches = spans / perBatch, flushed = -1;
+        ShardCells stored = control.Shard(shard);
+        stored.StoredThrough = StoredPosition.BeforeFirst.Offset;
         Task flushing = Task.Run(async () =>
         {
             var claim = new ClaimBatch();
@@ -100,7 +102,7 @@ internal sealed class RedisBench(LoadArguments arguments)
             ShardCells cells = control.Shard(shard);
             while (removed < batches * perBatch)
             {
-                long through = cells.StoredThrough / perBatch; // batches
+                long through = (cells.StoredThrough + 1) / perBatch; // batches
                 long clock = through >= batches ? long.MaxValue : (through - Lead) * StepMs;
                 await worker.ClaimAsync(shard, clock, 500, claim, default);
                 if (claim.TraceCount == 0)
@@ -118,7 +120,6 @@ internal sealed class RedisBench(LoadArguments arguments)
         });
         var batch = new SpanBatch(shard);
         byte[] block = new byte[perBatch * _payloads.Max(p => p.Length)];
-        ShardCells stored = control.Shard(shard);
         for (long b = 0; b < batches; b++)
         {
             // The input is never far ahead of the flushing, as in the pipeline.

@@ -237,6 +237,13 @@ internal sealed partial class JournalRunBuffer : RunBuffer
     {
         // A start that was refused after it had opened its shards has stored nothing.
         JournalShard? left = Array.Find(looks, look => look.Stored is { Offset: >= 0 });
+        if (left is null && plan.EarlierRun == EarlierRun.Resume && OutputPath.HasContent(plan.Output))
+        {
+            // The input would be read from its begin, and all of it written a second time.
+            throw new ConfigurationException(
+                $"--resume: the buffer holds nothing to go on with, and {plan.Output} has content: the run that wrote it has finished, or the buffer has lost what "
+                + "it held. To begin anew, leave --resume out and name another output, or --overwrite");
+        }
         if (left is null) return null;
         if (plan.EarlierRun == EarlierRun.Refuse)
         {

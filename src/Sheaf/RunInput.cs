@@ -21,6 +21,9 @@ internal sealed class RunInput : IAsyncDisposable
     /// <summary>Longer than the session of a member that was killed, as it is unless somebody sets it.</summary>
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(60);
 
+    /// <summary>A block of a file on its way into a journal: an entry for each shard, so it is larger, that entries of many spans cost little and compress well.</summary>
+    private const int JournaledBlockBytes = 1 << 20;
+
     private readonly KafkaSpanSource? _kafka;
     private readonly EmptyGroup? _drained;
 
@@ -44,7 +47,12 @@ internal sealed class RunInput : IAsyncDisposable
     /// <exception cref="SourceException">It cannot be opened.</exception>
     public static async ValueTask<RunInput> OpenAsync(ProcessSpansPlan plan, RunContext context, CancellationToken cancel)
     {
-        if (plan.KafkaInput is not { } from) return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel), plan.Shards);
+        if (plan.KafkaInput is not { } from)
+        {
+            int blockBytes = plan.Buffer is BufferTarget.Redis ? JournaledBlockBytes : JsonLinesSource.DefaultBlockBytes;
+            return new RunInput(await JsonLinesSource.OpenAsync(plan.Input, cancel, blockBytes), plan.Shards);
+        }
+
         ILogger log = context.Logs.CreateLogger("Sheaf.Kafka.Input");
         KafkaInput topic = await KafkaInput.OpenAsync(from.Consumer, StartTimeout, log, context.Time, cancel);
         if (plan.EarlierRun == EarlierRun.Drain)

@@ -138,13 +138,6 @@ internal sealed class SegmentRun : IAsyncDisposable
         await using RunBuffer buffer = plan.Buffer is BufferTarget.Redis redis
             ? await JournalRunBuffer.OpenAsync(plan, redis, control, trouble, context, stop)
             : new MemoryRunBuffer(plan, control);
-        if (plan is { KafkaInput: null, EarlierRun: EarlierRun.Resume } && buffer.Stored.All(stored => stored == StoredPosition.BeforeFirst) && OutputPath.HasContent(plan.Output))
-        {
-            // The input would be read from its begin, and all of it written a second time.
-            throw new ConfigurationException(
-                $"--resume: the buffer holds nothing to go on with, and {plan.Output} has content: the run that wrote it has finished, or the buffer has lost what " +
-                "it held. To begin anew, leave --resume out and name another output, or --overwrite");
-        }
         using KafkaProgress? progress = buffer is MemoryRunBuffer memory ? await OpenProgressAsync(plan, memory, context, stop) : null;
         await using RunOutput output = await RunOutput.OpenAsync(plan, topics, control, context, stop);
         IDeadLetterSink deadLetters = await OpenDeadLettersAsync(plan, context, stop);

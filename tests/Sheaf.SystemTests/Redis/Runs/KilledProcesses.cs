@@ -72,6 +72,10 @@ public sealed class KilledProcesses : RedisRunTest
         Assert.Equal(2, second.ExitCode);
         Assert.Contains("--resume: the buffer holds nothing to go on with", second.Error, StringComparison.Ordinal);
         Assert.Equal(produced, OutputBytes());
+        await using (SheafProcess check = SheafProcess.Start(Folder, new Dictionary<string, string>(), "config", "check", "--input", load.Input, "--output", "out.jsonl", "--buffer", server.Uri, Resume))
+        {
+            Assert.Equal(2, (await check.EndAsync()).ExitCode);
+        }
         (await RunAsync(server.Uri, load, null, "--overwrite")).AssertEnded(0); // nothing of the refused run is in the way
         load.AssertSame(PathOf("out.jsonl"), second.Error);
         Assert.Empty(await KeysAsync(server));

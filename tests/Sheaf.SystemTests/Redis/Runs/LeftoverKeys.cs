@@ -67,8 +67,8 @@ public sealed class LeftoverKeys : RedisRunTest
     {
         await using RedisServer server = await RedisServer.StartAsync();
         SharedLoad load = await SharedLoad.GetAsync();
-        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@30", "--kafka-slice-id", "1"));
-        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@30", "--kafka-slice-id", "2", "--output", "other.jsonl"));
+        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@12", "--kafka-slice-id", "1"));
+        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@12", "--kafka-slice-id", "2", "--output", "other.jsonl"));
         await TextAsync(server, "SET", "sheaf:somebody", "else");
         (await RunAsync(server.Uri, load, null, "--kafka-slice-id", "1", Discard, "--overwrite")).AssertEnded(0);
         Assert.Equal(0, load.AssertSame(PathOf("out.jsonl")));
@@ -99,7 +99,7 @@ public sealed class LeftoverKeys : RedisRunTest
     {
         await using RedisServer server = await RedisServer.StartAsync();
         SharedLoad load = await SharedLoad.GetAsync();
-        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@60", "--compression-level", before));
+        AssertKilled(await RunAsync(server.Uri, load, "AfterClock=kill@16", "--compression-level", before));
         Ended run = await RunAsync(server.Uri, load, null, Resume, "--compression-level", after);
         run.AssertEnded(0);
         Assert.NotEqual(0, run.Count("carried_over"));

@@ -15,7 +15,7 @@ public sealed class ParentFaultPoints : RedisRunTest
         await using RedisServer server = await RedisServer.StartAsync();
         SharedLoad load = await SharedLoad.GetAsync();
         AssertKilled(await RunAsync(server.Uri, load, $"{point}=kill@1"));
-        AssertKilled(await RunAsync(server.Uri, load, $"{point}=kill@33", Resume));
+        AssertKilled(await RunAsync(server.Uri, load, $"{point}=kill@13", Resume));
         await EndAndCompareAsync(server, load, () => RunAsync(server.Uri, load, null, Resume));
     }
 
