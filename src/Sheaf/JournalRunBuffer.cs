@@ -3,6 +3,7 @@ using Sheaf.Buffering;
 using Sheaf.Buffering.Memory;
 using Sheaf.Commands;
 using Sheaf.Configuration;
+using Sheaf.Files;
 using Sheaf.Flushing;
 using Sheaf.Journals;
 using Sheaf.Redis;
