@@ -52,6 +52,19 @@ internal sealed class IdleClocks(KafkaSourceOptions options, IShardOwner owner, 
     /// <summary>Whether everything of a partition that is here is read.</summary>
     public bool IsAtEnd(int partition) => _partitions.TryGetValue(partition, out Partition? known) && known.EndSince != 0;
 
+    /// <summary>How many messages of the partitions that are here were not read yet.</summary>
+    /// <param name="endOf">The offset behind a partition's last message, as far as it is known.</param>
+    public long CountUnread(Func<int, long?> endOf)
+    {
+        long unread = 0;
+        foreach ((int number, Partition partition) in _partitions)
+        {
+            // What is behind the last message of one that is read to its end is no message: the marks of transactions.
+            if (partition.EndSince == 0 && endOf(number) is { } end) unread += Math.Max(0, end - partition.ReadThrough - 1);
+        }
+        return unread;
+    }
+
     /// <summary>Tells the owner, where it is time to.</summary>
     public void Tell()
     {

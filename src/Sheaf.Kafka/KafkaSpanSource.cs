@@ -79,6 +79,8 @@ public sealed class KafkaSpanSource : ISpanSource
     private IdleClocks? _idle;
     private OutageWatch? _outages;
     private long _lastCame;
+    private long _lastCounted;
+    private long _unread;
 
     /// <summary>Joins nothing yet.</summary>
     public KafkaSpanSource(KafkaInput input, KafkaSourceOptions options, ILogger? log, TimeProvider time)
@@ -96,6 +98,12 @@ public sealed class KafkaSpanSource : ISpanSource
     private sealed record Answer(KafkaRebalance Rebalance, ImmutableArray<StartPlace> Starts, ExceptionDispatchInfo? Failure = null);
 
     public string Name => _input.Options.Address.Topic;
+
+    /// <summary>
+    /// How many messages of the partitions that are here were not read yet, as the last fetches told, looked at every <see cref="KafkaSourceOptions.CommitInterval"/>. Where producers use
+    /// transactions, their marks count as messages until the end is reached. Any thread.
+    /// </summary>
+    public long UnreadMessages => Volatile.Read(ref _unread);
 
     /// <summary>Joins the group. Once, before the first read.</summary>
     /// <param name="owner">Told of partitions that come and go, on threads of the pool.</param>
@@ -211,6 +219,11 @@ public sealed class KafkaSpanSource : ISpanSource
         {
             _lastCommit = now;
             _offsets!.CommitLater(_partitions.Keys);
+        }
+        if (_time.GetElapsedTime(_lastCounted, now) >= _options.CommitInterval)
+        {
+            _lastCounted = now;
+            Volatile.Write(ref _unread, _idle.CountUnread(partition => _consumer.TryGetWatermarks(partition, out _, out long end) ? end : null));
         }
         return outcome != PollOutcome.Closed;
     }

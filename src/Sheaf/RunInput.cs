@@ -40,6 +40,9 @@ internal sealed class RunInput : IAsyncDisposable
     /// <summary>How many there are, this run's or not.</summary>
     public int Shards { get; }
 
+    /// <summary>Messages of a topic that were not read yet; null for a file.</summary>
+    public long? UnreadMessages => _kafka?.UnreadMessages;
+
     /// <summary>Whether shards come and go, and no end does.</summary>
     public bool IsShared => _kafka is not null;
 

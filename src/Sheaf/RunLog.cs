@@ -201,7 +201,8 @@ internal sealed partial class RunLog : IDisposable
             _logger,
             PerSecond(counts.Received - _before.Counts.Received, step), PerSecond(now.Segments - _before.Segments, step),
             ByteText.Of((now.BytesIn - _before.BytesIn) / step.TotalSeconds), ByteText.Of((now.BytesOut - _before.BytesOut) / step.TotalSeconds), Math.Round(step.TotalSeconds),
-            counts.Buffered, ByteText.Of(now.BufferedBytes), Math.Round(now.Lag.TotalSeconds, 1), now.ShardsHere, _plan.Shards,
+            counts.Buffered, ByteText.Of(now.BufferedBytes), Math.Round(now.Lag.TotalSeconds, 1),
+            now.Unread is { } unread ? $", {unread} messages not read yet" : "", now.ShardsHere, _plan.Shards,
             Math.Round(_paused.TotalSeconds, 1), _paused > TimeSpan.Zero ? $" ({PauseText.Long(_pausedBy)})" : "", LedgerText(counts));
         _before = now;
         _beforeAt = _time.GetTimestamp();
@@ -282,10 +283,10 @@ internal sealed partial class RunLog : IDisposable
 
         [LoggerMessage(EventIds.RunGoesOn, LogLevel.Information,
             "{SpansPerSecond} spans/s in ({BytesInPerSecond}/s), {SegmentsPerSecond} segments/s out ({BytesOutPerSecond}/s) over {Seconds} s; buffered {BufferedSpans} spans " +
-            "({BufferedBytes}), lag {LagSeconds} s, {ShardsHere} of {Shards} shards here, input paused for {PausedSeconds} s{PausedBecause}; {Ledger}")]
+            "({BufferedBytes}), lag {LagSeconds} s{Unread}, {ShardsHere} of {Shards} shards here, input paused for {PausedSeconds} s{PausedBecause}; {Ledger}")]
         public static partial void GoesOn(
             ILogger logger, double spansPerSecond, double segmentsPerSecond, string bytesInPerSecond, string bytesOutPerSecond, double seconds, long bufferedSpans,
-            string bufferedBytes, double lagSeconds, int shardsHere, int shards, double pausedSeconds, string pausedBecause, string ledger);
+            string bufferedBytes, double lagSeconds, string unread, int shardsHere, int shards, double pausedSeconds, string pausedBecause, string ledger);
 
         [LoggerMessage(EventIds.BufferUnavailable, LogLevel.Warning,
             "The buffer is away: {Buffer}, since {Since:O} ({Seconds} s): {Cause}. Nothing is lost: the input waits, what is buffered stays there, and all goes on by itself when it is back. " +

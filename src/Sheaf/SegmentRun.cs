@@ -401,6 +401,7 @@ internal sealed class SegmentRun : IAsyncDisposable
             BytesIn = bytesIn,
             BytesOut = bytesOut,
             Lag = TimeSpan.FromMilliseconds(lag),
+            Unread = _input.UnreadMessages,
             ShardsHere = here,
             Pauses = _gate.Reasons,
         };

@@ -52,6 +52,7 @@ internal sealed class ProgressLine(ErrorConsole console, TimeProvider time, Func
         parts.Add((Number($"{perSecond:N0} spans/s"), $"{CountText.Of(perSecond)}/s"));
         parts.Add((Number($"buffered {now.Counts.Buffered:N0} ({ByteText.Of(now.BufferedBytes)})"), $"buffered {CountText.Of(now.Counts.Buffered)}"));
         parts.Add((Number($"lag {now.Lag.TotalSeconds:F1} s"), $"lag {TimeText(now.Lag)}"));
+        if (now.Unread is { } unread) parts.Add((Number($"unread {unread:N0}"), $"unread {CountText.Of(unread)}"));
         if (now.Counts.DeadLetters > 0) parts.Add((Number($"dead letters {now.Counts.DeadLetters:N0}"), $"dead {CountText.Of(now.Counts.DeadLetters)}"));
         parts.Add((Number($"received {now.Counts.Received:N0}"), $"in {CountText.Of(now.Counts.Received)}"));
         parts.Add((Number($"segments {now.Segments:N0}"), $"out {CountText.Of(now.Segments)}"));

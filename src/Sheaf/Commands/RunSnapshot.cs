@@ -30,6 +30,9 @@ internal sealed record RunSnapshot
     /// <summary>From the oldest deadline that is due and not flushed to the newest stream time, for the shard that is furthest behind; zero when none is.</summary>
     public TimeSpan Lag { get; init; }
 
+    /// <summary>Messages of a topic, in the shards that are here, that were not read yet; null for a file.</summary>
+    public long? Unread { get; init; }
+
     /// <summary>Shards that are this process's now.</summary>
     public int ShardsHere { get; init; }
 

@@ -33,10 +33,12 @@ public sealed class SpanSources(KafkaBroker broker) : KafkaTest(broker)
         long next = 0;
         await ReadUntilAsync(100);
         await Task.Delay(TimeSpan.FromSeconds(8)); // longer than the group waits for a member that does not poll
+        Assert.InRange(source.UnreadMessages, 1, 1900);
         await ReadUntilAsync(2000);
         AssertNone(await producer.ProduceAsync(Numbers(2000, 5)));
         await ReadUntilAsync(2005);
         await Eventually.TrueAsync(() => owner.IdleMs > 0, "an idle partition");
+        await Eventually.TrueAsync(() => source.UnreadMessages == 0, "nothing that is not read");
         Assert.Equal(["taken", "begun at 0"], owner.Told);
 
         await source.CloseAsync(Eventually.Patience);

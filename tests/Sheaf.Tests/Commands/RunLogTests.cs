@@ -61,6 +61,14 @@ public sealed class RunLogTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public void The_line_at_an_interval_tells_how_much_of_a_topic_is_not_read_yet()
+    {
+        _now = new RunSnapshot { Unread = 1234 };
+        LookFor(60.25);
+        Assert.Contains(", 1234 messages not read yet, ", _recorder.Events.Single(logged => logged.Id == EventIds.RunGoesOn).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_output_that_takes_nothing_is_told_within_two_seconds_and_when_it_takes_again()
     {
         WorkerCells worker = _control.Worker(1);
