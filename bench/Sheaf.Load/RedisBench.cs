@@ -201,10 +201,7 @@ internal sealed class RedisBench(LoadArguments arguments)
     private async Task<(double Cpu, long Commands)> ServerAsync()
     {
         await using TestRedis client = await TestRedis.ConnectAsync(_server.Address);
-        string text = (await client.AskAsync("INFO", "cpu")).Text() + (await client.AskAsync("INFO", "stats")).Text();
-        double Of(string name) =>
-            double.Parse(text.Split("\r\n").First(line => line.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..], CultureInfo.InvariantCulture);
-        return (Of("used_cpu_user") + Of("used_cpu_sys"), (long)Of("total_commands_processed"));
+        return (await RedisFigures.CpuAsync(client), (long)await RedisFigures.NumberAsync(client, "stats", "total_commands_processed"));
     }
 
     private static void Pin(int process, int core)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Sheaf.TestKit.Redis;
 
 namespace Sheaf.Load;
@@ -39,7 +38,7 @@ internal sealed class RedisRunBench(LoadArguments arguments, string input)
     {
         await using TestRedis client = await TestRedis.ConnectAsync(server.Address);
         await client.AskAsync("FLUSHALL");
-        double cpuBefore = await CpuAsync(client), empty = await NumberAsync(client, "memory", "used_memory");
+        double cpuBefore = await RedisFigures.CpuAsync(client), empty = await RedisFigures.NumberAsync(client, "memory", "used_memory");
         using var ended = new CancellationTokenSource();
         Task<(long, double)> watching = WatchAsync(client, empty, ended.Token);
         ChildRun run = await ChildRun.RunAsync(
@@ -52,7 +51,7 @@ internal sealed class RedisRunBench(LoadArguments arguments, string input)
         if (spans != arguments.Spans) throw new InvalidOperationException($"{spans} spans were produced, {arguments.Spans} were in the input");
         into.Add("rate", spans / run.Wall);
         into.Add("own", run.Cpu * 1e6 / spans);
-        into.Add("redis", (await CpuAsync(client) - cpuBefore) * 1e6 / spans);
+        into.Add("redis", (await RedisFigures.CpuAsync(client) - cpuBefore) * 1e6 / spans);
         into.Add("waiting", waiting);
         into.Add("bytes", bytes);
     }
@@ -69,18 +68,10 @@ internal sealed class RedisRunBench(LoadArguments arguments, string input)
                 TestReply counts = await client.AskAsync("HMGET", key.Text(), "appended_spans", "settled_spans");
                 if (!counts.Children[0].IsNull && !counts.Children[1].IsNull) waiting += counts.Children[0].Number - counts.Children[1].Number;
             }
-            double used = await NumberAsync(client, "memory", "used_memory") - empty;
+            double used = await RedisFigures.NumberAsync(client, "memory", "used_memory") - empty;
             if (waiting > most.Waiting) most = (waiting, used / waiting);
             await Task.Delay(BetweenLooks, CancellationToken.None);
         }
         return most;
-    }
-
-    private static async Task<double> CpuAsync(TestRedis client) => await NumberAsync(client, "cpu", "used_cpu_user") + await NumberAsync(client, "cpu", "used_cpu_sys");
-
-    private static async Task<double> NumberAsync(TestRedis client, string section, string name)
-    {
-        string text = (await client.AskAsync("INFO", section)).Text();
-        return double.Parse(text.Split("\r\n").First(line => line.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..], CultureInfo.InvariantCulture);
     }
 }

@@ -223,12 +223,7 @@ internal sealed partial class JournalRunBuffer : RunBuffer
             looks = await LookAsync(_journal, ShardCount, cancel);
         }
         JournalShard? left = LeftBy(looks, _plan, _options);
-        for (int s = 0; s < ShardCount; s++)
-        {
-            var shard = new ShardId(s);
-            if (await TakeAsync(shard, cancel) is { } stored) _stored[s] = stored;
-            else await BeginAsync(shard, StoredPosition.BeforeFirst, SettledOffsets.None, cancel);
-        }
+        await TakeAllAsync(cancel);
         if (left is not null) Log.Resumed(_logger, left.Origin.Source, _stored.Min(position => position.Offset), _carriedOver.Sum());
     }
 
@@ -258,16 +253,21 @@ internal sealed partial class JournalRunBuffer : RunBuffer
         return left;
     }
 
-    /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
-    private async ValueTask BeginDrainAsync(CancellationToken cancel)
+    private async ValueTask TakeAllAsync(CancellationToken cancel)
     {
-        _isDraining = true;
         for (int s = 0; s < ShardCount; s++)
         {
             var shard = new ShardId(s);
             if (await TakeAsync(shard, cancel) is { } stored) _stored[s] = stored;
             else await BeginAsync(shard, StoredPosition.BeforeFirst, SettledOffsets.None, cancel);
         }
+    }
+
+    /// <summary>Takes every shard, as one instance does that all partitions come to.</summary>
+    private async ValueTask BeginDrainAsync(CancellationToken cancel)
+    {
+        _isDraining = true;
+        await TakeAllAsync(cancel);
         Log.Draining(_logger, _options.Origin.Source, _carriedOver.Sum());
     }
 

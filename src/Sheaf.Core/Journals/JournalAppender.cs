@@ -93,12 +93,12 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
 
     private async ValueTask AppendInTurnAsync(SpanBatch batch, Shard shard, CancellationToken cancel)
     {
-        if (shard.NeedsRejoining) Keep(batch, await RejoinAsync(batch.Shard, shard, cancel), shard);
         Release(batch.Shard, shard);
         while (shard.Stored.Offset < batch.Through.Offset)
         {
             // Where the batch was cut before and its second part was not stored, only that is left.
-            await AppendAsync(batch, IndexBehind(batch, shard.Stored.Offset).., batch.Through, shard, cancel);
+            if (shard.NeedsRejoining) Keep(batch, await RejoinAsync(batch.Shard, shard, cancel), shard);
+            else await AppendAsync(batch, IndexBehind(batch, shard.Stored.Offset).., batch.Through, shard, cancel);
         }
     }
 
@@ -128,8 +128,7 @@ public sealed class JournalAppender : ISpanAppender, IDisposable
                 throw Lapsed(batch.Shard);
             case JournalOutcome.Lost:
                 shard.NeedsRejoining = true;
-                Keep(batch, await RejoinAsync(batch.Shard, shard, cancel), shard);
-                return; // and once more, from where the journal is now
+                return; // and once more, from where the journal is then
             case JournalOutcome.TooLarge:
                 await AppendHalvesAsync(batch, range, through, shard, cancel);
                 return;

@@ -179,7 +179,7 @@ public sealed class JournaledBuffer : ISpanClaimer
         }
     }
 
-    /// <summary>Whether this client still is the shard's worker, as far as the journal knows.</summary>
+    /// <summary>Whether this client still is the shard's worker, as far as the journal knows. A journal that has lost something is written anew.</summary>
     private async ValueTask<bool> IsCurrentAsync(Shard shard, CancellationToken cancel)
     {
         JournalOutcome outcome = await _journal.VerifyAsync(shard.Id, shard.ReadThrough, shard.Generation, cancel);
@@ -300,12 +300,19 @@ public sealed class JournaledBuffer : ISpanClaimer
                     + fault.Describe(_messages.BytesOf(message)));
                 continue;
             }
-            (span.SourceOffset, span.StreamTimeMs) = (message.SourceOffset, message.StreamTimeMs);
-            (span.LeaptMs, span.AheadMs) = (message.LeaptMs, message.AheadMs);
-            (span.PayloadStart, span.PayloadLength) = (message.Start, message.Length);
+            Place(ref span, message, message.Start);
             batch.Add() = span;
         }
         Append(shard, batch, entry.Through.Offset);
+    }
+
+    /// <summary>What a span has of its message and not of its text.</summary>
+    /// <param name="start">Where its bytes begin in the batch's block.</param>
+    private static void Place(ref TraceSpan span, in JournalMessage message, int start)
+    {
+        (span.SourceOffset, span.StreamTimeMs) = (message.SourceOffset, message.StreamTimeMs);
+        (span.LeaptMs, span.AheadMs) = (message.LeaptMs, message.AheadMs);
+        (span.PayloadStart, span.PayloadLength) = (start, message.Length);
     }
 
     /// <summary>What lies up to here has no span that waits.</summary>
@@ -333,9 +340,7 @@ public sealed class JournaledBuffer : ISpanClaimer
     private async ValueTask VerifyAsync(Shard shard, CancellationToken cancel)
     {
         shard.RestoresSeen = _control.Shard(shard.Id).RestoresWanted;
-        JournalOutcome outcome = await _journal.VerifyAsync(shard.Id, shard.ReadThrough, shard.Generation, cancel);
-        if (outcome == JournalOutcome.Superseded) throw Lapsed(shard.Id);
-        if (outcome == JournalOutcome.Lost || shard.NeedsRestoring) await RestoreAsync(shard, cancel);
+        if (!await IsCurrentAsync(shard, cancel)) throw Lapsed(shard.Id);
         shard.SettledAt = _time.GetTimestamp();
     }
 
@@ -408,9 +413,7 @@ public sealed class JournaledBuffer : ISpanClaimer
                 if (!_memory.IsWaiting(shard.Id, message.SourceOffset)) continue;
                 ref TraceSpan span = ref batch.Add();
                 span = default;
-                (span.SourceOffset, span.StreamTimeMs) = (message.SourceOffset, message.StreamTimeMs);
-                (span.LeaptMs, span.AheadMs) = (message.LeaptMs, message.AheadMs);
-                (span.PayloadStart, span.PayloadLength) = ((int)messages.Length, message.Length);
+                Place(ref span, message, (int)messages.Length);
                 messages.Write(_messages.BytesOf(message));
             }
         }
